@@ -1,0 +1,50 @@
+# uv, and the project's own virtual environment. Sourced, never run.
+# shellcheck shell=bash
+
+uv_works() { have "$1" && "$1" --version >/dev/null 2>&1; }
+
+# Fast: nothing is run. Whether it works is asked only when it is needed.
+have_uv() { have uv || [[ -x $OPENELB_BGP_CACHE/uv/bin/uv ]]; }
+
+# Sets UV, putting it into a virtual environment in the cache where there is none.
+find_uv() {
+  local candidate
+  for candidate in uv "$OPENELB_BGP_CACHE/uv/bin/uv"; do
+    if uv_works "$candidate"; then
+      UV=$candidate
+      return
+    fi
+  done
+  say "  uv is not here: putting it into $OPENELB_BGP_CACHE/uv"
+  rm -rf "$OPENELB_BGP_CACHE/uv"
+  python3 -m venv "$OPENELB_BGP_CACHE/uv"
+  "$OPENELB_BGP_CACHE/uv/bin/pip" install --quiet --disable-pip-version-check uv
+  UV=$OPENELB_BGP_CACHE/uv/bin/uv
+}
+
+# What the environment depends on; the stubs are generated when the project is installed into it.
+environment_fingerprint() {
+  (cd "$PROJECT" && sha256sum pyproject.toml uv.lock protos/*)
+}
+
+environment_is_current() {
+  [[ -x $PROJECT/.venv/bin/python && -r $PROJECT/.venv/made-from ]] &&
+    [[ -d $PROJECT/openelb_bgp/bgp/gobgp/_pb ]] &&
+    [[ $(<"$PROJECT/.venv/made-from") == "$(environment_fingerprint)" ]]
+}
+
+system_python_suffices() {
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+make_environment() {
+  environment_is_current && return # another run was faster
+  find_uv
+  say "Python: uv sync"
+  local options=(--frozen --quiet)
+  # The stubs can be gone while the project still counts as installed.
+  [[ -d $PROJECT/openelb_bgp/bgp/gobgp/_pb ]] || options+=(--reinstall-package openelb-bgp)
+  if system_python_suffices; then export UV_PYTHON_DOWNLOADS=never; fi
+  (cd "$PROJECT" && env -u VIRTUAL_ENV "$UV" sync "${options[@]}")
+  environment_fingerprint >"$PROJECT/.venv/made-from"
+}
