@@ -1,0 +1,1 @@
+"""BGP by gobgpd: what to announce (pure), how it differs from what runs (pure), and carrying it out."""
