@@ -1,0 +1,1 @@
+"""Frozen values that every room shares: addresses, objects, snapshot, facts, reasons. No I/O, no clock."""

@@ -1,0 +1,96 @@
+"""What this node itself knows that no object says: its links, gateways, sessions, probes, and the time.
+
+Frozen; `host/` and the announcers are the sources, and a change of Facts is a wake-up. All instants are
+seconds on the observer's monotonic clock, so a clock that is set changes nothing.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from .addresses import Address, Family, Interface
+
+_NONE: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A network interface. `up` means administratively up with carrier."""
+
+    name: str
+    index: int
+    mac: str = ""
+    up: bool = False
+    addresses: tuple[Interface, ...] = ()
+
+    def on_link(self, address: Address) -> bool:
+        """Whether the address lies in a subnet of this interface."""
+        return any(one.version == address.version and address in one.network for one in self.addresses)
+
+
+class Gateway(msgspec.Struct, frozen=True, order=True):
+    """A next hop of a default route; `metric` as the kernel orders them, lower wins."""
+
+    version: int
+    metric: int
+    address: str
+    interface: str
+
+    @property
+    def family(self) -> Family:
+        """The family of the default route."""
+        return Family(self.version)
+
+
+class SessionFact(msgspec.Struct, frozen=True, kw_only=True):
+    """A BGP session of this node, keyed by the neighbour's address.
+
+    `since` is when it came up, `lost_at` when it last went; None for never. `negotiated` are the families
+    in use, `add_path` those for which the peer takes several paths. `local_address` is our end of it.
+    """
+
+    peer: str
+    established: bool
+    since: float | None = None
+    lost_at: float | None = None
+    negotiated: frozenset[Family] = frozenset()
+    add_path: frozenset[Family] = frozenset()
+    local_address: Address | None = None
+    remote_graceful_restart: bool = False
+
+
+class SpeakerFact(msgspec.Struct, frozen=True, kw_only=True):
+    """What this node has observed of another's speaker.
+
+    `established` and `without` map a BgpPeer's name to when this node first saw that speaker with, or
+    without, an established session to it. `quiet_since` is when it stopped being ready or vanished.
+    """
+
+    node: str
+    established: Mapping[str, float] = _NONE
+    without: Mapping[str, float] = _NONE
+    quiet_since: float | None = None
+    caught_up: bool = False
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that this node knows by itself at `now` (monotonic seconds).
+
+    `answering` holds addresses of other nodes that answer our ARP or NDP probes. `adopted` holds the
+    `(prefix, next hop)` texts found in gobgpd when it was adopted. `first_seen` is when this process began
+    to observe. `forwarding_proven` says that the node's data plane has been seen working since boot.
+    """
+
+    node: str
+    now: float
+    links: tuple[Link, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
+    sessions: Mapping[str, SessionFact] = _NONE
+    speakers: Mapping[str, SpeakerFact] = _NONE
+    answering: frozenset[Address] = frozenset()
+    adopted: frozenset[tuple[str, str]] = frozenset()
+    gobgp_version: tuple[int, int] | None = None
+    first_seen: float = 0.0
+    forwarding_proven: bool = True
+    draining_since: float | None = None

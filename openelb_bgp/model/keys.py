@@ -1,0 +1,39 @@
+"""Every label, annotation and fixed name that users or other programs may see. Part of the contract."""
+
+GROUP = "network.kubesphere.io"
+VERSION = "v1alpha2"
+API_VERSION = f"{GROUP}/{VERSION}"
+DEFAULT_NAMESPACE = "openelb-system"
+
+MANAGED_ANNOTATION = "lb.kubesphere.io/v1alpha1"
+MANAGED_VALUE = "openelb"
+LOAD_BALANCER_CLASS = "lb.kubesphere.io/openelb"
+EIP_ANNOTATION = "eip.openelb.kubesphere.io/v1alpha2"
+EIP_LABEL = EIP_ANNOTATION
+ADDRESS_ANNOTATION = "eip.openelb.kubesphere.io/v1alpha1"
+PROTOCOL_ANNOTATION = "protocol.openelb.kubesphere.io/v1alpha1"
+NODE_PROXY_PREFIX = "node-proxy.openelb.kubesphere.io/"
+ALLOCATED_ANNOTATION = "openelb.kubesphere.io/allocated"
+ALLOW_SHARED_ANNOTATION = "openelb.kubesphere.io/allow-shared-ip"
+PREFERRED_NODE_ANNOTATION = "openelb.kubesphere.io/preferred-node"
+DEFAULT_EIP_ANNOTATION = "eip.openelb.kubesphere.io/is-default-eip"
+
+RACK_LABEL = "openelb.kubesphere.io/rack"
+DRAIN_ANNOTATION = "openelb.kubesphere.io/drain"
+CNI_LABEL = "openelb.kubesphere.io/cni"
+EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+BGP_CONF_NAME = "default"
+POLICY_KEY = "gobgp.conf"
+
+FINALIZERS_OF_OPENELB = frozenset(
+    {
+        "finalizer.lb.kubesphere.io/v1alpha1",
+        "finalizer.ipam.kubesphere.io/v1alpha1",
+        "node-proxy.openelb.kubesphere.io/finalizer",
+    }
+)
+
+ALLOCATED_CONDITION = f"{GROUP}/Allocated"
+ANNOUNCED_CONDITION = f"{GROUP}/Announced"

@@ -1,0 +1,104 @@
+"""The one list of reasons: why something is not announced, not allocated, not valid or not ready.
+
+A Reason is a word in conditions, events and `Speaker.problems`, read by people and matched by scripts: it
+may be added to, never renamed. The sentence that goes with it, and its remedy, are made where it is found.
+"""
+
+import enum
+
+import msgspec
+
+
+class Reason(enum.StrEnum):
+    """CamelCase words, as Kubernetes conditions want them."""
+
+    # What is well.
+    ALLOCATED = "Allocated"
+    ANNOUNCED = "Announced"
+    ESTABLISHED = "Established"
+    VALID = "Valid"
+    READY = "Ready"
+
+    # An object that cannot be used, or not wholly.
+    INVALID = "Invalid"
+    OVERLAP = "Overlap"
+    SECOND_DEFAULT = "SecondDefault"
+    DUPLICATE_PEER = "DuplicatePeer"
+    IGNORED_NAME = "IgnoredName"
+    LEFT_TO_CNI = "LeftToCNI"
+    UNSUPPORTED = "Unsupported"
+    NO_EFFECT = "NoEffect"
+    SECRET_MISSING = "SecretMissing"
+    CONFIG_MAP_MISSING = "ConfigMapMissing"
+    BAD_POLICY = "BadPolicy"
+    ADDRESSES_OUTSIDE = "AddressesOutside"
+    RACKS_INCOMPLETE = "RacksIncomplete"
+    NODE_PROXY_NOT_OFFERED = "NodeProxyNotOffered"
+    FOREIGN_ADDRESS = "ForeignAddress"
+
+    # A Service that gets no address.
+    NOT_OURS = "NotOurs"
+    EIP_NOT_FOUND = "EipNotFound"
+    EIP_DISABLED = "EipDisabled"
+    NO_POOL = "NoPool"
+    POOL_FULL = "PoolFull"
+    POOL_GONE = "PoolGone"
+    WRONG_FAMILY = "WrongFamily"
+    NAMESPACE_REFUSED = "NamespaceRefused"
+    SELECTOR_MISMATCH = "SelectorMismatch"
+    ADDRESS_OUTSIDE_POOL = "AddressOutsidePool"
+    ADDRESS_IN_USE = "AddressInUse"
+    ADDRESS_EXCLUDED = "AddressExcluded"
+    ADDRESS_OF_NODE = "AddressOfNode"
+    SHARING_REFUSED = "SharingRefused"
+    BAD_REQUEST = "BadRequest"
+    WAITING_FOR_SYNC = "WaitingForSync"
+
+    # An address that a node, or every node, does not announce.
+    NO_BGP_CONF = "NoBgpConf"
+    NO_PEER = "NoPeer"
+    NO_PEER_FOR_NODE = "NoPeerForNode"
+    NO_SESSION = "NoSession"
+    NO_SPEAKER = "NoSpeaker"
+    NO_ELIGIBLE_NODE = "NoEligibleNode"
+    NO_ENDPOINTS = "NoEndpoints"
+    NO_LOCAL_ENDPOINT = "NoLocalEndpoint"
+    NODE_UNKNOWN = "NodeUnknown"
+    NODE_NOT_READY = "NodeNotReady"
+    NODE_NETWORK_UNAVAILABLE = "NodeNetworkUnavailable"
+    NODE_EXCLUDED = "NodeExcluded"
+    NODE_DRAINING = "NodeDraining"
+    NODE_NOT_SELECTED = "NodeNotSelected"
+    NO_NODE_ADDRESS = "NoNodeAddress"
+    NO_INTERFACE = "NoInterface"
+    NO_SUBNET = "NoSubnet"
+    NO_GATEWAY = "NoGateway"
+    NO_IPV6_NEXT_HOP = "NoIPv6NextHop"
+    NO_ADVERTISEMENT = "NoAdvertisement"
+    AGGREGATE_OUTSIDE_POOL = "AggregateOutsidePool"
+    ATTRIBUTE_CONFLICT = "AttributeConflict"
+    FAMILY_NOT_NEGOTIATED = "FamilyNotNegotiated"
+    NO_ADD_PATH = "NoAddPath"
+    SEND_MAX_TOO_SMALL = "SendMaxTooSmall"
+    STAND_IN = "StandIn"
+    NOT_PROVEN = "ForwardingNotProven"
+    MODE_OFF = "ModeOff"
+
+    # What a speaker or its daemon runs into.
+    SPEAKER_NOT_CONFIGURED = "SpeakerNotConfigured"
+    NOT_ESTABLISHED = "NotEstablished"
+    LISTEN_PORT_TAKEN = "ListenPortTaken"
+    PEER_IS_SELF = "PeerIsSelf"
+    PEER_IN_USE_BY_OTHER = "PeerInUseByOther"
+    SIDECAR_DOWN = "SidecarDown"
+    SIDECAR_UNKNOWN_API = "SidecarUnknownApi"
+    SIDECAR_OUTDATED = "SidecarOutdated"
+    REJECTED_BY_GOBGP = "RejectedByGoBGP"
+    STATE_NOT_WRITTEN = "StateNotWritten"
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A decision against something: the reason, and a sentence that names the remedy."""
+
+    reason: Reason
+    message: str

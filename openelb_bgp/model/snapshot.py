@@ -1,0 +1,59 @@
+"""The cluster as one immutable value: what a cycle plans from, read once.
+
+A Snapshot is never changed; `runtime.store` makes the next one. Objects that did not change are the same
+objects in both, so plans may compare by identity.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from . import keys
+from .cluster import ConfigMap, Namespace, Node, Secret
+from .errors import Defect, InvalidResource
+from .meta import Key, Kind, ObjectRef
+from .pools import Eip
+from .routing import BgpConf, BgpPeer
+from .services import EndpointSlice, Service
+from .speakers import Speaker
+
+Resource = Eip | BgpConf | BgpPeer | Speaker | Service | EndpointSlice | Node | Namespace | ConfigMap | Secret
+
+_NONE: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything known at one revision.
+
+    Mappings are keyed by name for cluster-scoped kinds and by Key for namespaced ones. `slices` is keyed
+    by the Service's Key. `invalid` holds objects that cannot be used, `warnings` the defects of those that
+    are used all the same. `listed` holds the kinds that have been listed whole at least once: nothing is
+    withdrawn or released before every kind that the decision needs is in it.
+    """
+
+    revision: int = 0
+    eips: Mapping[str, Eip] = _NONE
+    bgp_confs: Mapping[str, BgpConf] = _NONE
+    bgp_peers: Mapping[str, BgpPeer] = _NONE
+    speakers: Mapping[str, Speaker] = _NONE
+    services: Mapping[Key, Service] = _NONE
+    slices: Mapping[Key, tuple[EndpointSlice, ...]] = _NONE
+    nodes: Mapping[str, Node] = _NONE
+    namespaces: Mapping[str, Namespace] = _NONE
+    config_maps: Mapping[Key, ConfigMap] = _NONE
+    secrets: Mapping[Key, Secret] = _NONE
+    invalid: Mapping[ObjectRef, InvalidResource] = _NONE
+    warnings: Mapping[ObjectRef, tuple[Defect, ...]] = _NONE
+    listed: frozenset[Kind] = frozenset()
+
+    @property
+    def bgp_conf(self) -> BgpConf | None:
+        """The BgpConf that counts: the one named `default`, unless its label leaves it to the CNI."""
+        conf = self.bgp_confs.get(keys.BGP_CONF_NAME)
+        return None if conf is None or conf.left_to_cni else conf
+
+    def has_listed(self, *kinds: Kind) -> bool:
+        """Whether all these kinds have been listed once."""
+        return self.listed.issuperset(kinds)

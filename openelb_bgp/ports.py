@@ -1,0 +1,157 @@
+"""The doors of the core: where objects come from, where announcements and statuses go, and the clock.
+
+Only Protocols and the values that pass through them live here. The inhabitants are `files` (a Source and
+sinks over a folder), `bgp` (an Announcer), and those that other modes and Kubernetes bring.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol as Port
+from typing import runtime_checkable
+
+import msgspec
+
+from .model.errors import Defect, InvalidResource
+from .model.facts import Facts
+from .model.meta import EMPTY, Kind, ObjectRef
+from .model.pools import Protocol
+from .model.reasons import Refused
+from .model.snapshot import Resource, Snapshot
+from .model.statuses import PoolStatus, Problem, Status
+
+
+class Clock(Port):
+    """Time, so that decisions can be tested in virtual time."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since the epoch, for what people read."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that many monotonic seconds."""
+        ...
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A kind as it stands, whole: whatever of that kind is not in it is gone."""
+
+    kind: Kind
+    resources: tuple[Resource, ...]
+    invalid: tuple[InvalidResource, ...] = ()
+    warnings: Mapping[ObjectRef, tuple[Defect, ...]] = {}
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """One object is new or different."""
+
+    resource: Resource
+    warnings: tuple[Defect, ...] = ()
+
+
+class Spoilt(msgspec.Struct, frozen=True):
+    """One object can no longer be used; whoever holds its last good version goes on without it."""
+
+    invalid: InvalidResource
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """One object was deleted."""
+
+    ref: ObjectRef
+
+
+Delivery = Listed | Changed | Spoilt | Gone
+
+
+class Source(Port):
+    """Where objects come from."""
+
+    def deliveries(self) -> AsyncIterator[Sequence[Delivery]]:
+        """Batches, for ever: first each kind whole, then what changes. Survives its origin's outages."""
+        ...
+
+
+class StatusWrite(msgspec.Struct, frozen=True, kw_only=True):
+    """One object's status as it should read; `status` None deletes a report of ours.
+
+    `labels` and `annotations` are set beside it in the same write, a None value removes the key.
+    `based_on` is the resourceVersion that the decision was made on, empty where the source has none.
+    `remove_finalizers` names finalizers to be taken off.
+    """
+
+    ref: ObjectRef
+    status: Status | None
+    labels: Mapping[str, str | None] = EMPTY
+    annotations: Mapping[str, str | None] = EMPTY
+    remove_finalizers: tuple[str, ...] = ()
+    based_on: str = ""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to an object, for people. `warning` False is type Normal."""
+
+    ref: ObjectRef
+    reason: str
+    message: str
+    warning: bool = False
+
+
+class StatusSink(Port):
+    """Where statuses and events go."""
+
+    async def write(self, writes: Sequence[StatusWrite], events: Sequence[Event] = ()) -> None:
+        """Make all writes durable before returning, in one transaction where the origin has such.
+
+        Raises openelb_bgp.ports.NotWritten when nothing was written.
+        """
+        ...
+
+
+class NotWritten(Exception):
+    """A write did not happen; the sentence says why and what would help. Trying again is safe."""
+
+
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """What an announcer reports after a cycle.
+
+    `pools` says of each pool of its protocol whether this node has configured it; `left_out` why an object
+    is not announced here, or not wholly; `desired` and `announced` count paths or addresses; `settled`
+    says that everything desired at `revision` is in effect.
+    """
+
+    protocol: Protocol
+    revision: int
+    settled: bool
+    desired: int = 0
+    announced: int = 0
+    pools: tuple[PoolStatus, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    left_out: Mapping[ObjectRef, Refused] = {}
+    events: tuple[Event, ...] = ()
+
+
+@runtime_checkable
+class Announcer(Port):
+    """Carries out what a node announces by one protocol.
+
+    Contract (tests/contract): after `reconcile` returns settled, what is observable outside equals the
+    plan, whatever was there before; running it again changes nothing; what is not ours is not touched;
+    one failing object never holds up another; nothing is withdrawn before the snapshot has listed every
+    kind that the plan needs.
+    """
+
+    @property
+    def protocol(self) -> Protocol:
+        """Which pools it serves."""
+        ...
+
+    async def reconcile(self, snapshot: Snapshot, facts: Facts) -> Announcement:
+        """Plan, observe, apply. Raises nothing for a failing daemon or object: it reports them."""
+        ...
+
+    async def close(self, *, withdraw: bool) -> None:
+        """Stop. With `withdraw` everything announced is taken back first, without loss where possible."""
+        ...
