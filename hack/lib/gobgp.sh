@@ -85,11 +85,13 @@ gobgp_from_go() {
   find_go || return 1
   module=github.com/osrg/gobgp/v${version%%.*}/cmd
   say "  gobgpd $version: building it with Go (a minute or two)"
-  (
-    cd / # no go.mod or go.work of somebody else's
-    GOBIN=$folder GOFLAGS=-trimpath GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 \
-      "$GO" install -ldflags=-s "$module/gobgpd@v$version" "$module/gobgp@v$version"
-  )
+  # In / there is no go.mod or go.work of somebody else's.
+  (cd / && GOBIN=$folder GOFLAGS=-trimpath GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 \
+    "$GO" install -ldflags=-s "$module/gobgpd@v$version" "$module/gobgp@v$version") 2>"$folder/go.log" || {
+    grep -v ': downloading ' "$folder/go.log" | tail -n 3 >&2
+    return 1
+  }
+  rm "$folder/go.log"
 }
 
 # Unpacked, not installed: the package would bring a service of its own.

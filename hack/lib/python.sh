@@ -24,7 +24,7 @@ find_uv() {
 
 # What the environment depends on; the stubs are generated when the project is installed into it.
 environment_fingerprint() {
-  (cd "$PROJECT" && sha256sum pyproject.toml uv.lock protos/*)
+  (cd "$PROJECT" && find pyproject.toml uv.lock protos -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum)
 }
 
 environment_is_current() {

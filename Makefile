@@ -1,0 +1,72 @@
+# The ways into this project. `make` alone prints them; each is a thin call, the work is in hack/ and Python.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+LAB ?= ecmp
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+
+# The quick ones first; a folder that holds no test yet is left out.
+FAST_TESTS := tests/unit tests/properties
+SLOW_TESTS := tests/contract tests/daemons tests/kube tests/lab
+with-tests = $(foreach folder,$(1),$(if $(wildcard $(folder)/test_*.py $(folder)/*/test_*.py),$(folder)))
+
+.PHONY: help
+help:  ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: setup
+setup:  ## install what the tests and the demo need (FRR, gobgpd, Python packages)
+	@hack/setup test
+
+.PHONY: demo
+demo:  ## build the lab, tour it with real packets, leave it up (LAB=ecmp)
+	@hack/setup demo
+	@hack/as-root $(PYTHON) -m lab demo --lab $(LAB)
+
+.PHONY: demo-down
+demo-down:  ## remove the lab that `make demo` left up
+	@hack/as-root $(PYTHON) -m lab down
+
+.PHONY: test
+test:  ## set up, lint, and run every test
+	@hack/step setup hack/setup test
+	@$(MAKE) lint
+	@hack/step tests hack/as-root $(PYTHON) -m pytest $(call with-tests,$(FAST_TESTS) $(SLOW_TESTS))
+
+.PHONY: test-fast
+test-fast:  ## run the tests that need no root and no daemon (seconds)
+	@hack/setup python
+	@$(PYTHON) -m pytest -q $(call with-tests,$(FAST_TESTS))
+
+.PHONY: lint
+lint:  ## check style, formatting, types and the import rules
+	@hack/setup python
+	@hack/step "lint: ruff" $(BIN)/ruff check --quiet
+	@hack/step "lint: format" $(BIN)/ruff format --check --quiet
+	@hack/step "lint: types" $(BIN)/mypy
+	@hack/step "lint: imports" $(BIN)/lint-imports
+
+.PHONY: format
+format:  ## put the code into shape
+	@hack/setup python
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+.PHONY: bench
+bench:  ## measure against the bounds that we hold ourselves to (minutes)
+	@hack/setup test
+	@hack/as-root $(PYTHON) -m bench
+
+.PHONY: stubs
+stubs:  ## generate the gRPC stubs from protos/ again
+	@rm -rf openelb_bgp/bgp/gobgp/_pb
+	@hack/setup python
+
+.PHONY: clean
+clean:  ## remove what was generated in the checkout (the caches outside it stay)
+	@rm -rf .venv build dist openelb_bgp/bgp/gobgp/_pb bench/results
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
