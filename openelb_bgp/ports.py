@@ -16,7 +16,7 @@ from .model.meta import EMPTY, Kind, ObjectRef
 from .model.pools import Protocol
 from .model.reasons import Refused
 from .model.snapshot import Resource, Snapshot
-from .model.statuses import PoolStatus, Problem, Status
+from .model.statuses import SpeakerStatus, Status
 
 
 class Clock(Port):
@@ -117,20 +117,19 @@ class NotWritten(Exception):
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     """What an announcer reports after a cycle.
 
-    `pools` says of each pool of its protocol whether this node has configured it; `left_out` why an object
-    is not announced here, or not wholly; `desired` and `announced` count paths or addresses; `settled`
-    says that everything desired at `revision` is in effect.
+    `settled` says that everything desired at the source's `revision` is in effect. `status` is the
+    announcer's part of the Speaker's status (pools, routes, sessions, problems), everything else in it left
+    empty. `left_out` says why an object is not announced here, or not wholly. `wake_at` is the monotonic
+    instant at which time alone changes the plan.
     """
 
     protocol: Protocol
     revision: int
     settled: bool
-    desired: int = 0
-    announced: int = 0
-    pools: tuple[PoolStatus, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    status: SpeakerStatus = SpeakerStatus()
     left_out: Mapping[ObjectRef, Refused] = {}
     events: tuple[Event, ...] = ()
+    wake_at: float | None = None
 
 
 @runtime_checkable
@@ -146,6 +145,10 @@ class Announcer(Port):
     @property
     def protocol(self) -> Protocol:
         """Which pools it serves."""
+        ...
+
+    def contribute(self, facts: Facts) -> Facts:
+        """The facts with what this announcer has observed added (its sessions, its members)."""
         ...
 
     async def reconcile(self, snapshot: Snapshot, facts: Facts) -> Announcement:
