@@ -1,0 +1,1 @@
+"""What this node is: links, addresses and gateways by netlink, its boot, and who answers on its links."""
