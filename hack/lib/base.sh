@@ -23,7 +23,7 @@ is_root() { ((EUID == 0)); }
 # Stop early, before any work, on a machine where becoming root is impossible.
 need_root_for() {
   is_root && return
-  have sudo || die "$1 needs root, and this machine has no sudo: run it as root"
+  have sudo || die "to $1 takes root, and this machine has no sudo: run it as root"
   say "Not root: sudo is used to $1."
 }
 

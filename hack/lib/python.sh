@@ -8,18 +8,19 @@ have_uv() { have uv || [[ -x $OPENELB_BGP_CACHE/uv/bin/uv ]]; }
 
 # Sets UV, putting it into a virtual environment in the cache where there is none.
 find_uv() {
-  local candidate
-  for candidate in uv "$OPENELB_BGP_CACHE/uv/bin/uv"; do
-    if uv_works "$candidate"; then
-      UV=$candidate
-      return
-    fi
-  done
-  say "  uv is not here: putting it into $OPENELB_BGP_CACHE/uv"
-  rm -rf "$OPENELB_BGP_CACHE/uv"
-  python3 -m venv "$OPENELB_BGP_CACHE/uv"
-  "$OPENELB_BGP_CACHE/uv/bin/pip" install --quiet --disable-pip-version-check uv
+  UV=uv
+  uv_works "$UV" && return
   UV=$OPENELB_BGP_CACHE/uv/bin/uv
+  uv_works "$UV" || locked uv fetch_uv
+}
+
+fetch_uv() {
+  local folder=$OPENELB_BGP_CACHE/uv
+  uv_works "$folder/bin/uv" && return # another run was faster
+  say "  uv is not here: putting it into $folder"
+  rm -rf "$folder"
+  python3 -m venv "$folder"
+  "$folder/bin/pip" install --quiet --disable-pip-version-check uv
 }
 
 # What the environment depends on; the stubs are generated when the project is installed into it.
