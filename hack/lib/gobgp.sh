@@ -88,7 +88,7 @@ gobgp_from_go() {
   # In / there is no go.mod or go.work of somebody else's.
   (cd / && GOBIN=$folder GOFLAGS=-trimpath GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 \
     "$GO" install -ldflags=-s "$module/gobgpd@v$version" "$module/gobgp@v$version") 2>"$folder/go.log" || {
-    grep -v ': downloading ' "$folder/go.log" | tail -n 3 >&2
+    grep -v ": downloading " "$folder/go.log" | tail -n 3 | sed "s/^/    /" >&2
     return 1
   }
   rm "$folder/go.log"
