@@ -1,0 +1,21 @@
+"""`openelb-bgp run`: controller and speaker in one process, for one machine without a cluster."""
+
+from typing import Any
+
+import click
+
+from . import options
+
+
+@click.command()
+@options.source_options()
+@options.speaker_options()
+@options.common_options()
+@click.option("--claim-all", is_flag=True, help="Take every LoadBalancer Service without a class.")
+@click.option("--metrics-addr", default=":50053", show_default=True, help="Metrics and health; port 0: off.")
+def command(**values: Any) -> int:
+    """Controller and speaker for one machine, over a folder of manifests."""
+    speaker, controller = options.speaker_from(values), options.controller_from(values)
+    from openelb_bgp.run import main
+
+    return main(speaker, controller)

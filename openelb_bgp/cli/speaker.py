@@ -1,0 +1,20 @@
+"""`openelb-bgp speaker`: the daemon of one node."""
+
+from typing import Any
+
+import click
+
+from . import options
+
+
+@click.command()
+@options.source_options()
+@options.speaker_options()
+@options.common_options()
+@click.option("--metrics-addr", default=":50053", show_default=True, help="Metrics and health; port 0: off.")
+def command(**values: Any) -> int:
+    """Announce this node's addresses."""
+    settings = options.speaker_from(values)
+    from openelb_bgp.speaker import main
+
+    return main(settings)

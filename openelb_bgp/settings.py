@@ -1,0 +1,132 @@
+"""Flags and environment, validated once, as frozen values.
+
+The CLI hands over what was written; from here on nobody reads an option or an environment variable. Flags
+of OpenELB that have no effect here are accepted and named, so that its arguments set by hand go on working.
+"""
+
+import enum
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+
+import msgspec
+
+from openelb_bgp.model.keys import DEFAULT_NAMESPACE
+
+DEFAULT_STATE = Path("/var/lib/openelb-bgp")
+DEFAULT_RUNTIME = Path("/run/openelb-bgp")
+WITHOUT_EFFECT = ("--secret", "MEMBER_LIST_SECRET", "--log-path", "--keepalived-args", "OPENELB_DSNAME")
+
+
+class SettingError(Exception):
+    """A flag or variable that cannot be used; the text is one line that names it and the remedy."""
+
+
+class ExitCode(enum.IntEnum):
+    """What the commands return to the shell.
+
+    OK: ended as asked. FAILED: a check failed or an unexpected error, which is logged. USAGE: a bad flag.
+    STATE: the state is damaged, locked by another controller, or cannot be written. SIDECAR: gobgpd could
+    not be started at all.
+    """
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    STATE = 3
+    SIDECAR = 4
+
+
+class HostPort(msgspec.Struct, frozen=True):
+    """A TCP address to listen on; an empty host is every address, port 0 switches the listener off."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Logging(msgspec.Struct, frozen=True, kw_only=True):
+    """How to log. `colour` None: colour where standard error is a terminal, else JSON."""
+
+    verbosity: int = 0
+    colour: bool | None = None
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where objects come from and statuses go: a folder of manifests and the state beside it."""
+
+    files: Path
+    state: Path = DEFAULT_STATE
+    namespace: str = DEFAULT_NAMESPACE
+
+
+class ControllerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the controller."""
+
+    source: SourceSettings
+    claim_all: bool = False
+    ignore_exclude_lb: bool = False
+    metrics: HostPort = HostPort("", 50052)
+    logging: Logging = Logging()
+
+
+class SpeakerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a speaker. `gobgp_target` names a gobgpd that somebody else runs; then no sidecar is started.
+
+    `resync` is how many seconds pass between two full comparisons with gobgpd.
+    """
+
+    source: SourceSettings
+    node: str
+    runtime_dir: Path = DEFAULT_RUNTIME
+    gobgpd: Path | None = None
+    gobgp_target: str | None = None
+    api_hosts: str | None = None
+    layer2: bool = True
+    vip: bool = True
+    bind_address: str = ""
+    bind_port: int = 7946
+    ignore_exclude_lb: bool = False
+    withdraw_on_exit: bool = False
+    resync: float = 30.0
+    metrics: HostPort = HostPort("", 50053)
+    logging: Logging = Logging()
+
+
+def host_port(text: str, *, flag: str) -> HostPort:
+    """`HOST:PORT`, `:PORT` or `[IPv6]:PORT`. Raises SettingError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise SettingError(f"{flag} {text!r}: write HOST:PORT with a port of 0 to 65535, such as :50053")
+    bare = host.removeprefix("[").removesuffix("]")
+    if ":" in bare:
+        try:
+            ip_address(bare)
+        except ValueError:
+            raise SettingError(f"{flag} {text!r}: {bare} is no IPv6 address; write [ADDRESS]:PORT") from None
+    return HostPort(bare, int(port))
+
+
+def source_settings(
+    *, files: Path | None, state: Path | None, environment: Mapping[str, str]
+) -> SourceSettings:
+    """The source as asked for. Raises SettingError where there is none or the folder cannot be read."""
+    if files is None:
+        raise SettingError("no source is given: write --files DIR, a folder of Kubernetes manifests")
+    if not files.is_dir():
+        raise SettingError(f"--files {files}: there is no such folder; make it or name another")
+    return SourceSettings(
+        files=files,
+        state=state or DEFAULT_STATE,
+        namespace=environment.get("OPENELB_NAMESPACE") or DEFAULT_NAMESPACE,
+    )
+
+
+def node_name(given: str | None, *, environment: Mapping[str, str], hostname: str) -> str:
+    """The node's name: the flag, NODE_NAME, or the host's name in lower case."""
+    name = given or environment.get("NODE_NAME") or hostname.lower()
+    if not name:
+        raise SettingError("the node has no name: write --node-name NAME or set NODE_NAME")
+    return name
