@@ -1,9 +1,77 @@
-"""Placeholder build hook: replaced by the stub generator."""
+"""Generates the protobuf messages of `openelb_bgp/bgp/gobgp/_pb/` from the .proto files beside this file.
 
-from typing import Any
+Three callers: hatchling when it builds a wheel or an editable install (`StubHook`), `make stubs`, and anybody
+by hand with `python protos/build.py`. Only messages are generated: the client finds its methods in the
+descriptors. Nothing generated is committed.
+"""
 
-from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from __future__ import annotations
+
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path("openelb_bgp/bgp/gobgp/_pb")
+PROTOS = ("gobgp3.proto", "gobgp4.proto")
 
 
-class StubHook(BuildHookInterface[Any]):
-    """Generates the gRPC stubs (see protos/)."""
+def generate(root: Path) -> list[Path]:
+    """Writes the messages, and their types as .pyi, below `root`; returns the files.
+
+    The .proto files are mapped to the package's own path, so that the modules import each other, and are
+    registered, under their real name. Raises RuntimeError with the file's name where protoc refuses one.
+    """
+    from grpc_tools import protoc
+
+    out = root / PACKAGE
+    out.mkdir(parents=True, exist_ok=True)
+    init = out / "__init__.py"
+    init.write_text('"""Generated from protos/ by protos/build.py; not in version control."""\n')
+    written = [init]
+    for name in PROTOS:
+        code = protoc.main(
+            [
+                "protoc",
+                f"-I{PACKAGE}={root / 'protos'}",
+                f"-I{files('grpc_tools') / '_proto'}",
+                f"--python_out={root}",
+                f"--pyi_out={root}",
+                str(PACKAGE / name),
+            ]
+        )
+        if code != 0:
+            raise RuntimeError(f"protoc refused protos/{name}")
+        stem = Path(name).stem
+        written += [out / f"{stem}_pb2.py", out / f"{stem}_pb2.pyi"]
+    return written
+
+
+if TYPE_CHECKING:
+
+    class BuildHookInterface:
+        """What hatchling gives a hook, as far as it is used here; mypy runs without the build backend."""
+
+        root: str
+        target_name: str
+
+else:
+    try:
+        from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+    except ImportError:  # run by hand, where the build backend is not installed
+        BuildHookInterface = object
+
+
+class StubHook(BuildHookInterface):
+    """Generates the messages before hatchling collects the files."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Called by hatchling for each target; a source distribution carries the .proto files instead."""
+        if self.target_name != "sdist":
+            generate(Path(self.root))
+
+
+if __name__ == "__main__":
+    for path in generate(ROOT):
+        sys.stdout.write(f"{path.relative_to(ROOT)}\n")
