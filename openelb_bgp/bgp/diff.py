@@ -1,0 +1,200 @@
+"""What separates the gobgpd that runs from the one that is wanted, as changes in the order to apply.
+
+Pure: two configurations in, changes out, so that `apply(diff(desired, actual), actual) == desired`. What
+"actual" is, is the announcer's matter: paths and policies are read back from gobgpd, peers are the last
+message that was applied (ListPeer shows defaults and live state, and an echo of it resets the session).
+How one edited peer has to be changed depends on GoBGP's version: `session_effect` knows the table.
+"""
+
+import enum
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from .model import AddressFamily, GlobalConf, Path, PathAttrs, PathKey, PeerConf, RoutingPolicy
+
+_NONE: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that we configure in one gobgpd; `peers` is keyed by neighbour address."""
+
+    global_conf: GlobalConf | None = None
+    routing: RoutingPolicy = RoutingPolicy()
+    peers: Mapping[str, PeerConf] = _NONE
+    paths: Mapping[PathKey, PathAttrs] = _NONE
+
+
+class SessionEffect(enum.Enum):
+    """What an edit of a peer does to its session.
+
+    NONE: gobgpd need not be told. STORED: told, in force from the next session on, or at once without a
+    reset. RESET: UpdatePeer resets the session. REPLACED: UpdatePeer would ignore it in silence, so the peer
+    is deleted and added.
+    """
+
+    NONE = "none"
+    STORED = "stored"
+    RESET = "reset"
+    REPLACED = "replaced"
+
+
+class PeerEdit(msgspec.Struct, frozen=True, kw_only=True):
+    """One peer as it was applied last, as it shall be, and what that takes."""
+
+    old: PeerConf
+    new: PeerConf
+    effect: SessionEffect
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """In the order to apply: policies, new paths, old paths, peers away, peers edited, peers new.
+
+    `restart` says that the global part differs, which needs a new gobgpd; everything else then holds for
+    the new one. New paths precede old ones, so that a path under a new identifier never leaves a gap, and
+    peers come last, so that the first UPDATEs precede End-of-RIB (RFC 4724, 4.1).
+    """
+
+    restart: bool = False
+    global_conf: GlobalConf | None = None
+    routing: RoutingPolicy | None = None
+    add: tuple[Path, ...] = ()
+    delete: tuple[PathKey, ...] = ()
+    peers_gone: tuple[PeerConf, ...] = ()
+    peers_edited: tuple[PeerEdit, ...] = ()
+    peers_new: tuple[PeerConf, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self != _NO_CHANGES
+
+
+_NO_CHANGES = Changes()
+
+
+def diff(desired: Configuration, actual: Configuration, *, major: int) -> Changes:
+    """The changes that make `actual` equal to `desired` on a gobgpd of that major version."""
+    if desired.global_conf is not None and desired.global_conf != actual.global_conf:
+        return _from_nothing(desired, restart=actual.global_conf is not None)
+    add, delete = path_changes(desired.paths, actual.paths)
+    edits = (
+        PeerEdit(
+            old=actual.peers[address],
+            new=peer,
+            effect=session_effect(actual.peers[address], peer, major=major),
+        )
+        for address, peer in sorted(desired.peers.items())
+        if address in actual.peers and actual.peers[address] != peer
+    )
+    return Changes(
+        routing=desired.routing if desired.routing != actual.routing else None,
+        add=add,
+        delete=delete,
+        peers_gone=tuple(
+            actual.peers[address] for address in sorted(actual.peers.keys() - desired.peers.keys())
+        ),
+        peers_edited=tuple(edits),
+        peers_new=tuple(
+            desired.peers[address] for address in sorted(desired.peers.keys() - actual.peers.keys())
+        ),
+    )
+
+
+def path_changes(
+    desired: Mapping[PathKey, PathAttrs], actual: Mapping[PathKey, PathAttrs]
+) -> tuple[tuple[Path, ...], tuple[PathKey, ...]]:
+    """Paths to add or to replace in place, and keys to delete."""
+    add = tuple(
+        Path(key, attrs)
+        for key, attrs in desired.items()
+        # Identity first: between two plans nearly all attributes are the same objects.
+        if (running := actual.get(key)) is not attrs and running != attrs
+    )
+    delete = tuple(key for key in actual if key not in desired)
+    return add, delete
+
+
+def apply(changes: Changes, actual: Configuration) -> Configuration:
+    """The configuration that results when all changes succeed."""
+    if changes.restart or changes.global_conf is not None:
+        actual = Configuration()
+    gone = {peer.neighbor_address for peer in changes.peers_gone}
+    peers = {address: peer for address, peer in actual.peers.items() if address not in gone}
+    peers |= {edit.new.neighbor_address: edit.new for edit in changes.peers_edited}
+    peers |= {peer.neighbor_address: peer for peer in changes.peers_new}
+    removed = frozenset(changes.delete)
+    paths = {key: attrs for key, attrs in actual.paths.items() if key not in removed}
+    paths |= {path.key: path.attrs for path in changes.add}
+    return Configuration(
+        global_conf=changes.global_conf or actual.global_conf,
+        routing=actual.routing if changes.routing is None else changes.routing,
+        peers=peers,
+        paths=paths,
+    )
+
+
+def _from_nothing(desired: Configuration, *, restart: bool) -> Changes:
+    return Changes(
+        restart=restart,
+        global_conf=desired.global_conf,
+        routing=desired.routing,
+        add=tuple(Path(key, attrs) for key, attrs in desired.paths.items()),
+        peers_new=tuple(desired.peers[address] for address in sorted(desired.peers)),
+    )
+
+
+# Which edits UpdatePeer takes without a reset, and which it ignores (reference: GoBGP 3.10 and 4.8,
+# server.UpdatePeer). What is in neither set resets the session. The description and the object's name are
+# ours alone: gobgpd is not told of a new one, because it would reset the session for it.
+_UNTOLD = frozenset({"name", "description", "send_community"})
+_STORED_TIMERS = frozenset({"hold_time", "keepalive_interval", "connect_retry", "idle_hold_time_after_reset"})
+_IGNORED: Mapping[int, frozenset[str]] = {
+    3: frozenset({"ttl_security_min", "ebgp_multihop_ttl", "transport.mtu_discovery", "transport.tcp_mss"}),
+    4: frozenset({"transport.mtu_discovery", "transport.tcp_mss"}),
+}
+
+
+def session_effect(old: PeerConf, new: PeerConf, *, major: int) -> SessionEffect:
+    """What it takes to turn one applied peer into another on a gobgpd of that major version."""
+    fields = _changed_fields(old, new) - _UNTOLD
+    if not fields:
+        return SessionEffect.NONE
+    if fields & _IGNORED[4 if major >= 4 else 3]:
+        return SessionEffect.REPLACED
+    if all(_is_stored(field, old, new) for field in fields):
+        return SessionEffect.STORED
+    return SessionEffect.RESET
+
+
+def _changed_fields(old: PeerConf, new: PeerConf) -> set[str]:
+    changed: set[str] = set()
+    for field in PeerConf.__struct_fields__:
+        before, after = getattr(old, field), getattr(new, field)
+        if before == after:
+            continue
+        if field in {"timers", "transport"}:
+            changed |= {
+                f"{field}.{inner}"
+                for inner in before.__struct_fields__
+                if getattr(before, inner) != getattr(after, inner)
+            }
+        else:
+            changed.add(field)
+    return changed
+
+
+def _is_stored(field: str, old: PeerConf, new: PeerConf) -> bool:
+    if field.startswith("timers."):
+        return field.removeprefix("timers.") in _STORED_TIMERS
+    if field == "afi_safis":
+        return _opened(old.afi_safis) == _opened(new.afi_safis)
+    return False
+
+
+def _opened(families: tuple[AddressFamily, ...]) -> list[AddressFamily]:
+    # What resets: all of a family but its prefix limit and long-lived restart time, which are read later.
+    return [
+        msgspec.structs.replace(one, prefix_limit=None, llgr_restart_time=None)
+        for one in sorted(families, key=lambda one: one.family.value)
+    ]
