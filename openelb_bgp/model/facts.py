@@ -64,14 +64,16 @@ class SpeakerFact(msgspec.Struct, frozen=True, kw_only=True):
     """What this node has observed of another's speaker.
 
     `established` and `without` map a BgpPeer's name to when this node first saw that speaker with, or
-    without, an established session to it. `quiet_since` is when it stopped being ready or vanished.
+    without, an established session to it. `quiet_since` is when it stopped being ready or vanished, None while it
+    lives. `caught_up_since` is when this node first saw it report everything that it wants as announced,
+    None while it reports less.
     """
 
     node: str
     established: Mapping[str, float] = _NONE
     without: Mapping[str, float] = _NONE
     quiet_since: float | None = None
-    caught_up: bool = False
+    caught_up_since: float | None = None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
