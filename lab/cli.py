@@ -1,0 +1,92 @@
+"""The lab's command line: `python -m lab up | status | demo | down`.
+
+Thin: what the commands do is in `lab.py` and `tour.py`.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lab import lab, state
+from lab.errors import LabError
+from lab.show import Screen
+
+
+class _Root(click.Group):
+    """Turns what may go wrong in the lab into one message and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if os.geteuid() != 0:
+            raise click.ClickException("the lab makes network namespaces: run it as root (sudo)")
+        try:
+            return super().invoke(ctx)
+        except LabError as exc:
+            raise click.ClickException(str(exc)) from exc
+
+
+@click.group(cls=_Root)
+def main() -> None:
+    """Real routers, real packets, no containers: the ECMP lab."""
+
+
+def _which(required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--lab",
+        "name",
+        default="ecmp" if required else None,
+        show_default=required,
+        help="Name of a topology in manifests/lab, or a file."
+        if required
+        else "Only labs of this name or id.",
+    )
+
+
+@main.command()
+@_which(required=True)
+@click.option("--bare", is_flag=True, help="Routers and pods only, no speakers.")
+def up(name: str, bare: bool) -> None:
+    """Build a lab and leave it up."""
+    screen = Screen()
+    with lab.held_lab(_topology(name)) as made:
+        if not bare:
+            made.start_daemons()
+        made.folder.keep()
+    screen.next_commands(made)
+
+
+@main.command()
+def status() -> None:
+    """Show the labs of this machine."""
+    Screen().labs(state.labs())
+
+
+@main.command()
+@_which(required=False)
+def down(name: str | None) -> None:
+    """Remove the labs that were left up, and what crashed ones left behind."""
+    removed = list(lab.clean_up())
+    for folder in state.labs():
+        if folder.kept and name in (None, folder.lab, folder.id, folder.path.name):
+            lab.take_down(folder)
+            removed.append(folder.path.name)
+    click.echo(f"removed {', '.join(removed)}" if removed else "there was no lab to remove")
+
+
+def _topology(name: str) -> Path:
+    """The file of a topology, given by its name in manifests/lab or by path."""
+    named = lab.TOPOLOGIES / f"{name}.clab.yml"
+    file = named if named.exists() else Path(name)
+    if not file.is_file():
+        known = ", ".join(
+            sorted(path.name.removesuffix(".clab.yml") for path in lab.TOPOLOGIES.glob("*.clab.yml"))
+        )
+        raise LabError(f"there is no topology {name!r}; known: {known}")
+    return file
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The command lines of everything that the lab runs beside FRR: the one place that knows them.
+
+Pure: where things lie and what is started, nothing is started here.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+GOBGP_VERSION = "4.8.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A daemon: its name in the lab, what is run, and what is added to the environment."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where one lab keeps what its daemons share."""
+
+    root: Path
+
+    @property
+    def manifests(self) -> Path:
+        """The folder that all daemons read: a copy that may be edited."""
+        return self.root / "manifests"
+
+    @property
+    def state(self) -> Path:
+        """The folder of statuses and allocations."""
+        return self.root / "state"
+
+    def runtime(self, node: str) -> Path:
+        """What belongs to one node alone: gobgpd's socket, pid files."""
+        return self.root / "run" / node
+
+
+def gobgpd_binary(version: str = GOBGP_VERSION) -> Path:
+    """Where the set-up keeps gobgpd of that version."""
+    cache = os.environ.get("OPENELB_BGP_CACHE")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    base = Path(cache) if cache else home / "openelb-bgp"
+    return base / "gobgp" / version / "gobgpd"
+
+
+def backend(name: str, *, port: int) -> Command:
+    """A pod."""
+    return Command(
+        name=name,
+        argv=(sys.executable, "-m", "lab.backend", name, str(port)),
+        env={"PYTHONPATH": str(_REPOSITORY)},
+    )
+
+
+def controller(paths: Paths) -> Command:
+    """The one controller of a lab."""
+    return Command(
+        name="controller",
+        argv=(_ours(), "controller", "--files", str(paths.manifests), "--state", str(paths.state)),
+    )
+
+
+def gobgpd(paths: Paths, node: str) -> Command:
+    """A node's gobgpd, under our sidecar."""
+    return Command(
+        name=f"{node}-gobgpd",
+        argv=(
+            *(_ours(), "sidecar", "gobgpd"),
+            *("--runtime-dir", str(paths.runtime(node)), "--gobgpd", str(gobgpd_binary())),
+        ),
+    )
+
+
+def speaker(paths: Paths, node: str) -> Command:
+    """A node's speaker."""
+    return Command(
+        name=f"{node}-speaker",
+        argv=(
+            *(_ours(), "speaker", "--files", str(paths.manifests), "--state", str(paths.state)),
+            *("--node-name", node, "--runtime-dir", str(paths.runtime(node))),
+        ),
+    )
+
+
+def _ours() -> str:
+    return str(Path(sys.executable).parent / "openelb-bgp")

@@ -1,0 +1,142 @@
+"""FRR without containers: zebra, bgpd and bfdd of one router under a pathspace of its own (`-N NAME`).
+
+Knows how FRR is started, asked and cleaned up; what the configuration says is in `manifests/lab/`, what the
+kernel made of it in `kernel.py`. Source: FRR's manual, "Basic Setup" and "Common Invocation Options".
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError
+from lab.namespaces import Namespace
+from lab.processes import Process, Registry
+from lab.shell import FRR_FOLDERS, program, run, wait_until
+from lab.topology import Node
+
+_ETC = Path("/etc/frr")
+_RUN = Path("/var/run/frr")
+_SCRATCH = Path("/var/tmp/frr")
+_DAEMONS = ("zebra", "bgpd", "bfdd")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A BGP session as FRR sees it."""
+
+    peer: str
+    state: str
+    prefixes: int
+    """Prefixes accepted from the peer, of all address families."""
+    resets: int
+    """How often an established session was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """One FRR: `name` is its pathspace, as in `vtysh -N NAME`, and its namespace."""
+
+    node: Node
+    namespace: Namespace
+    registry: Registry
+
+    @property
+    def name(self) -> str:
+        """The pathspace."""
+        return self.namespace.name
+
+    def start(self, *, within: float = 10.0) -> None:
+        """Start the daemons and load the node's frr.conf; returns when it is in force."""
+        self._make_folders()
+        for daemon in _DAEMONS:
+            self._start_daemon(daemon)
+        for daemon in _DAEMONS:
+            self._wait_for(daemon, within=within)
+        run(("vtysh", "-N", self.name, "-b"))
+
+    def process(self, daemon: str) -> Process:
+        """The process of zebra, bgpd or bfdd."""
+        found = self.registry.find(f"{self.node.name}-{daemon}")
+        if found is None:
+            raise LabError(f"{daemon} of {self.node.name} was never started")
+        return found
+
+    def restart_bgpd(self, *, within: float = 10.0) -> None:
+        """Start bgpd again after its end, with the configuration it had."""
+        self._start_daemon("bgpd")
+        self._wait_for("bgpd", within=within)
+        run(("vtysh", "-N", self.name, "-b"))
+
+    def vtysh(self, *commands: str) -> str:
+        """What these commands print."""
+        return run(("vtysh", "-N", self.name, *(part for command in commands for part in ("-c", command))))
+
+    def show(self, command: str) -> Any:
+        """A `show … json` command, decoded."""
+        return json.loads(self.vtysh(f"{command} json") or "{}")
+
+    def configure(self, *lines: str) -> None:
+        """Change the running configuration."""
+        self.vtysh("configure terminal", *lines)
+
+    def sessions(self) -> Mapping[str, Session]:
+        """All neighbours by address."""
+        neighbours = self.show("show bgp neighbors")
+        return {peer: _session(peer, data) for peer, data in neighbours.items() if "bgpState" in data}
+
+    def established(self) -> tuple[str, ...]:
+        """The neighbours whose sessions are up, sorted."""
+        return tuple(sorted(s.peer for s in self.sessions().values() if s.state == "Established"))
+
+    def _start_daemon(self, daemon: str) -> None:
+        binary = program(daemon, folders=FRR_FOLDERS)
+        log = ("--log", "stdout", "--log-level", "informational")
+        # An empty file: the one configuration for all daemons comes by vtysh, as FRR's own scripts do it.
+        argv = self.namespace.argv(binary, "-N", self.name, "-f", "/dev/null", *log)
+        self.registry.start(f"{self.node.name}-{daemon}", argv)
+
+    def _wait_for(self, daemon: str, *, within: float) -> None:
+        process = self.process(daemon)
+
+        def ready() -> bool:
+            if not process.alive():
+                raise LabError(f"{daemon} of {self.node.name} ended at once:\n{process.tail()}")
+            return (_RUN / self.name / f"{daemon}.vty").exists()
+
+        wait_until(ready, within=within, what=f"{daemon} of {self.node.name}")
+
+    def _make_folders(self) -> None:
+        config = self.node.bound("/etc/frr/frr.conf")
+        if config is None:
+            raise LabError(f"router {self.node.name}: no file is bound to /etc/frr/frr.conf")
+        for parent in (_ETC, _RUN):
+            folder = parent / self.name
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.chown(folder, "frr", "frr")
+        vtysh = self.node.bound("/etc/frr/vtysh.conf")
+        (_ETC / self.name / "vtysh.conf").write_text(vtysh.read_text() if vtysh else "")
+        shutil.copy(config, _ETC / self.name / "frr.conf")
+
+
+def remove_traces(pathspaces: Iterable[str], processes: Iterable[Process]) -> None:
+    """Delete what routers' daemons leave on disk; the processes must have ended. Others are left out."""
+    for parent in (_ETC, _RUN):
+        for pathspace in pathspaces:
+            shutil.rmtree(parent / pathspace, ignore_errors=True)
+    for process in processes:
+        daemon = process.name.rpartition("-")[2]
+        if daemon in _DAEMONS:
+            shutil.rmtree(_SCRATCH / f"{daemon}.{process.pid}", ignore_errors=True)
+
+
+def _session(peer: str, data: Mapping[str, Any]) -> Session:
+    families = data.get("addressFamilyInfo", {}).values()
+    return Session(
+        peer=peer,
+        state=data["bgpState"],
+        prefixes=sum(family.get("acceptedPrefixCounter", 0) for family in families),
+        resets=data.get("connectionsDropped", 0),
+    )
