@@ -17,16 +17,14 @@ from openelb_bgp.model.addresses import Network
 
 
 class DefinedKind(StrEnum):
-    """What a defined set lists; each kind has its own name space in gobgpd."""
+    """What a defined set lists; each kind has its own name space in gobgpd, which takes no tag sets."""
 
     PREFIX = "prefix"
     NEIGHBOR = "neighbor"
-    TAG = "tag"
     AS_PATH = "as-path"
     COMMUNITY = "community"
     EXT_COMMUNITY = "ext-community"
     LARGE_COMMUNITY = "large-community"
-    NEXT_HOP = "next-hop"
 
 
 class PrefixRange(msgspec.Struct, frozen=True):
@@ -109,7 +107,8 @@ class Origin(StrEnum):
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """All of them have to hold; None and () mean "not asked".
 
-    `afi_safi_in` holds IANA's (AFI, SAFI) numbers. `local_pref_eq` and `med_eq` exist on GoBGP 4.x only.
+    `afi_safi_in` holds IANA's (AFI, SAFI) numbers. `local_pref_eq`, `med_eq` and `rpki` NONE exist on GoBGP
+    4.x only, `community_count` and `origin` from 3.28.
     """
 
     prefix_set: MatchSet | None = None
@@ -178,7 +177,10 @@ class Disposition(StrEnum):
 
 
 class Actions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a matching statement does; None leaves the attribute alone. `next_hop` is a keyword or an IP."""
+    """What a matching statement does; None leaves the attribute alone. `next_hop` is a keyword or an IP.
+
+    `origin` and a next hop of PEER_ADDRESS exist from GoBGP 3.28. gobgpd takes a `local_pref` of 0 for None.
+    """
 
     disposition: Disposition = Disposition.NONE
     community: CommunityAction | None = None
@@ -224,8 +226,8 @@ class PolicyAssignment(msgspec.Struct, frozen=True, kw_only=True):
 class RoutingPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about policy that one gobgpd runs, desired or read back.
 
-    Read back, tuples whose order has no meaning are sorted, and members look as they were written
-    (`gobgp/` undoes GoBGP's own rewriting of communities to regular expressions and addresses to /32).
+    Read back, it is in the form that `openelb_bgp.bgp.gobgp.policies.canonical` gives to a desired one:
+    compare canonical with canonical.
     """
 
     defined_sets: tuple[DefinedSet, ...] = ()
