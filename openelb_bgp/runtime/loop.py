@@ -1,0 +1,153 @@
+"""The level-triggered loop: when a cycle runs, never what it does.
+
+A cycle reads the world anew, so a wake-up says only "look again": a hundred of them while a cycle runs are
+one more cycle. Beside wake-ups a slow resync and a deadline that the last cycle asked for start one.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NoReturn
+
+import msgspec
+import structlog
+
+from openelb_bgp.ports import Clock
+
+log = structlog.get_logger(__name__)
+
+Cycle = Callable[[], Awaitable[float | None]]
+"""One pass; returns the monotonic instant at which time alone asks for the next one, or None."""
+
+
+class WakeUp:
+    """Says that something changed. Coalescing and without a payload; to be set on the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """Ask for a cycle."""
+        self._event.set()
+
+    def clear(self) -> None:
+        """Take note of everything asked so far."""
+        self._event.clear()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether a cycle is asked for."""
+        return self._event.is_set()
+
+    async def wait(self) -> None:
+        """Return once a cycle is asked for; does not take note of it."""
+        await self._event.wait()
+
+
+class Backoff(msgspec.Struct, frozen=True):
+    """How long to wait after failures, in seconds: doubling from `first` up to `most`."""
+
+    first: float = 0.1
+    most: float = 5.0
+
+    def delay(self, *, failures: int, jitter: float) -> float:
+        """The wait after that many failures in a row; `jitter` from 0 to 1 takes up to half of it off."""
+        doubled = self.first * 2.0 ** min(failures - 1, 30)
+        return float(min(doubled, self.most) * (1 - jitter / 2))
+
+
+class Loop:
+    """Runs one cycle after another, never two at once.
+
+    A cycle that raises is tried again with back-off and jitter, whatever else wakes it meanwhile, so that a
+    storm of changes does not become a storm of failures. It is logged when it begins to fail, when the
+    failure becomes another one, and when it is over.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        cycle: Cycle,
+        *,
+        wake: WakeUp,
+        clock: Clock,
+        resync: float,
+        backoff: Backoff | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`resync` is the longest time between two cycles, in seconds."""
+        self._name = name
+        self._cycle = cycle
+        self._wake = wake
+        self._clock = clock
+        self._resync = resync
+        self._backoff = backoff or Backoff()
+        self._jitter = jitter
+        self._failures = 0
+        self._error = ""
+        self._succeeded_at: float | None = None
+
+    @property
+    def failures(self) -> int:
+        """How many cycles in a row have failed."""
+        return self._failures
+
+    @property
+    def error(self) -> str:
+        """What the last cycle failed with, empty when it did not."""
+        return self._error
+
+    @property
+    def succeeded_at(self) -> float | None:
+        """When the last good cycle ended, on the monotonic clock."""
+        return self._succeeded_at
+
+    async def run(self) -> NoReturn:
+        """Run until cancelled. The first cycle starts at once."""
+        while True:
+            # Before the cycle reads anything: what changes while it runs must start another one.
+            self._wake.clear()
+            try:
+                wanted = await self._cycle()
+            except Exception as error:
+                self._note_failure(error)
+                await self._clock.sleep(self._backoff.delay(failures=self._failures, jitter=self._jitter()))
+            else:
+                self._note_success()
+                await self._wait(wanted)
+
+    async def _wait(self, wanted: float | None) -> None:
+        """Return at a wake-up, at the instant that the cycle asked for, or when a resync is due."""
+        if self._wake.is_set:
+            # A cycle that is woken without end still lets everybody else run.
+            await asyncio.sleep(0)
+            return
+        seconds = self._resync
+        if wanted is not None:
+            seconds = min(seconds, max(0.0, wanted - self._clock.monotonic()))
+        await _first(self._wake.wait(), self._clock.sleep(seconds))
+
+    def _note_failure(self, error: Exception) -> None:
+        said = f"{type(error).__name__}: {error}"
+        if said != self._error:
+            log.error("cycle_failed", loop=self._name, error=said, exc_info=error)
+        self._failures += 1
+        self._error = said
+
+    def _note_success(self) -> None:
+        if self._failures:
+            log.info("cycle_recovered", loop=self._name, after=self._failures)
+        self._failures = 0
+        self._error = ""
+        self._succeeded_at = self._clock.monotonic()
+
+
+async def _first(*waits: Coroutine[Any, Any, None]) -> None:
+    """Return when one of them does; the others are cancelled and awaited."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

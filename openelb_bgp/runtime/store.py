@@ -1,0 +1,213 @@
+"""The store: deliveries in, the current immutable Snapshot out, and one wake-up.
+
+It decides nothing and does no I/O. What a batch does not touch is the same object in the next Snapshot, so
+plans may compare by identity.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from openelb_bgp.model.errors import Defect
+from openelb_bgp.model.meta import Key, Kind, Meta, ObjectRef
+from openelb_bgp.model.services import EndpointSlice
+from openelb_bgp.model.snapshot import Resource, Snapshot
+from openelb_bgp.ports import Changed, Delivery, Gone, Listed, Spoilt
+
+_FIELDS: Mapping[Kind, str] = {
+    Kind.EIP: "eips",
+    Kind.BGP_CONF: "bgp_confs",
+    Kind.BGP_PEER: "bgp_peers",
+    Kind.SPEAKER: "speakers",
+    Kind.SERVICE: "services",
+    Kind.NODE: "nodes",
+    Kind.NAMESPACE: "namespaces",
+    Kind.CONFIG_MAP: "config_maps",
+    Kind.SECRET: "secrets",
+}
+_KINDS: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
+
+
+def ref_of(resource: Resource) -> ObjectRef:
+    """The reference of an object of any kind."""
+    return ObjectRef(_KINDS[type(resource).__name__], resource.meta.key)
+
+
+class Store:
+    """Holds the current Snapshot and makes the next one.
+
+    `Snapshot.revision` is the highest resourceVersion seen on any object but a Speaker: numbers that every
+    process of the same source agrees on, whereas a speaker that counted its own reports would never rest.
+    """
+
+    def __init__(self) -> None:
+        self._snapshot = Snapshot()
+        self._listeners: list[Callable[[], None]] = []
+        self._service_of: dict[Key, Key] = {}
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is known now. Read it once per cycle."""
+        return self._snapshot
+
+    def subscribe(self, wake: Callable[[], None]) -> None:
+        """Call this, on the thread that applies, after every batch that changed something."""
+        self._listeners.append(wake)
+
+    def apply(self, batch: Sequence[Delivery]) -> bool:
+        """Take a batch; True when it changed anything.
+
+        An object that became invalid keeps its last good version, which goes on being used, and stands in
+        `invalid` as well. A Listed kind is replaced whole.
+        """
+        draft = _Draft(self._snapshot, self._service_of)
+        for delivery in batch:
+            draft.take(delivery)
+        after = draft.finish()
+        if after is self._snapshot:
+            return False
+        self._snapshot = after
+        for wake in self._listeners:
+            wake()
+        return True
+
+
+class _Draft:
+    """The next Snapshot while it is made. A mapping is copied once, when something in it changes."""
+
+    def __init__(self, base: Snapshot, service_of: dict[Key, Key]) -> None:
+        self._base = base
+        self._service_of = service_of
+        self._tables: dict[str, dict[Any, Any]] = {}
+        self._listed = set(base.listed)
+        self._revision = base.revision
+
+    def take(self, delivery: Delivery) -> None:
+        """Take one delivery in."""
+        match delivery:
+            case Changed(resource, warnings):
+                self._change(resource, warnings)
+            case Gone(ref):
+                self._remove(ref)
+                self._drop("invalid", ref)
+                self._drop("warnings", ref)
+            case Spoilt(invalid):
+                self._set("invalid", invalid.ref, invalid)
+            case Listed():
+                self._list(delivery)
+
+    def finish(self) -> Snapshot:
+        """The Snapshot, which is the base itself when nothing changed."""
+        changes: dict[str, Any] = {name: MappingProxyType(table) for name, table in self._tables.items()}
+        if self._listed != self._base.listed:
+            changes["listed"] = frozenset(self._listed)
+        if self._revision != self._base.revision:
+            changes["revision"] = self._revision
+        return msgspec.structs.replace(self._base, **changes) if changes else self._base
+
+    def _put(self, resource: Resource) -> ObjectRef:
+        ref = ref_of(resource)
+        self._note_revision(ref.kind, resource.meta)
+        if isinstance(resource, EndpointSlice):
+            self._put_slice(resource)
+        else:
+            self._set(_FIELDS[ref.kind], _key(ref), resource)
+        return ref
+
+    def _change(self, resource: Resource, warnings: tuple[Defect, ...]) -> None:
+        ref = self._put(resource)
+        self._drop("invalid", ref)
+        if warnings:
+            self._set("warnings", ref, warnings)
+        else:
+            self._drop("warnings", ref)
+
+    def _list(self, listed: Listed) -> None:
+        kind = listed.kind
+        self._listed.add(kind)
+        spoilt = {invalid.ref: invalid for invalid in listed.invalid}
+        kept = {ref_of(resource) for resource in listed.resources} | spoilt.keys()
+        for ref in [ref for ref in self._refs(kind) if ref not in kept]:
+            self._remove(ref)
+        for resource in listed.resources:
+            self._put(resource)
+        self._replace_kind("invalid", kind, spoilt)
+        self._replace_kind("warnings", kind, listed.warnings)
+
+    def _refs(self, kind: Kind) -> Iterable[ObjectRef]:
+        """Every object of a kind that is held now."""
+        if kind is Kind.ENDPOINT_SLICE:
+            return [ObjectRef(kind, key) for key in self._service_of]
+        table = self._view(_FIELDS[kind])
+        return [ObjectRef(kind, key if kind.namespaced else Key("", key)) for key in table]
+
+    def _remove(self, ref: ObjectRef) -> None:
+        if ref.kind is Kind.ENDPOINT_SLICE:
+            self._drop_slice(ref.key)
+        else:
+            self._drop(_FIELDS[ref.kind], _key(ref))
+
+    def _put_slice(self, one: EndpointSlice) -> None:
+        """Index a slice by its Service; one that names none serves nobody and is left out."""
+        service = Key(one.meta.namespace, one.service)
+        if self._service_of.get(one.meta.key, service) != service or not one.service:
+            self._drop_slice(one.meta.key)
+        if not one.service:
+            return
+        before: tuple[EndpointSlice, ...] = self._view("slices").get(service, ())
+        others = [other for other in before if other.meta.name != one.meta.name]
+        self._set("slices", service, tuple(sorted([*others, one], key=_name)))
+        self._service_of[one.meta.key] = service
+
+    def _drop_slice(self, key: Key) -> None:
+        service = self._service_of.pop(key, None)
+        if service is None:
+            return
+        left = tuple(one for one in self._view("slices").get(service, ()) if one.meta.name != key.name)
+        if left:
+            self._table("slices")[service] = left
+        else:
+            self._drop("slices", service)
+
+    def _replace_kind(self, field: str, kind: Kind, entries: Mapping[ObjectRef, Any]) -> None:
+        for ref in [ref for ref in self._view(field) if ref.kind is kind and ref not in entries]:
+            self._drop(field, ref)
+        for ref, value in entries.items():
+            self._set(field, ref, value)
+
+    def _note_revision(self, kind: Kind, meta: Meta) -> None:
+        if kind is not Kind.SPEAKER and meta.resource_version.isdecimal():
+            self._revision = max(self._revision, int(meta.resource_version))
+
+    def _view(self, field: str) -> Mapping[Any, Any]:
+        table = self._tables.get(field)
+        if table is not None:
+            return table
+        mapping: Mapping[Any, Any] = getattr(self._base, field)
+        return mapping
+
+    def _table(self, field: str) -> dict[Any, Any]:
+        table = self._tables.get(field)
+        if table is None:
+            # The proxy's copy() is the dict's own; dict(proxy) would hash every key again.
+            table = self._tables[field] = getattr(self._base, field).copy()
+        return table
+
+    def _set(self, field: str, key: object, value: object) -> None:
+        # Equal is unchanged: the object that is there stays the same object.
+        if self._view(field).get(key) != value:
+            self._table(field)[key] = value
+
+    def _drop(self, field: str, key: object) -> None:
+        if key in self._view(field):
+            del self._table(field)[key]
+
+
+def _key(ref: ObjectRef) -> Key | str:
+    return ref.key if ref.kind.namespaced else ref.key.name
+
+
+def _name(one: EndpointSlice) -> str:
+    return one.meta.name
