@@ -1,0 +1,10 @@
+"""Decoding: one Kubernetes object → a frozen model value, or what is wrong with it. Pure.
+
+Shared by every source, by `validate` and by the admission webhook. What needs several objects (overlapping
+pools, a second default) is in `admission`.
+"""
+
+from .decoding import Decoded, decode
+from .metadata import api_version_of, kind_of
+
+__all__ = ["Decoded", "api_version_of", "decode", "kind_of"]

@@ -1,0 +1,103 @@
+"""One Kubernetes object as parsed from JSON or YAML → a frozen model value, or what is wrong with it.
+
+Here is which wire struct and which function belong to each kind, and the two ways of reading: our own kinds
+are walked field by field, for every defect and every unknown field; Kubernetes' kinds are converted by
+msgspec in C and walked only where that refuses them. 10,000 Services take 0.12 s so, 20,000 EndpointSlices
+of three endpoints 0.24 s (one core of 2.1 GHz); a walked BgpPeer takes 0.2 ms.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from openelb_bgp.model.errors import Defect, InvalidResource
+from openelb_bgp.model.meta import Kind, Meta
+from openelb_bgp.model.snapshot import Resource
+from openelb_bgp.model.speakers import Speaker
+from openelb_bgp.model.statuses import SpeakerStatus
+
+from . import bgp_conf, bgp_peer, cluster, eip, services
+from .findings import Findings
+from .metadata import check_version, kind_of, meta, ref_of
+from .unknown import report_misplaced
+from .walk import walk
+from .wire import bgp as wire_bgp
+from .wire import core as wire_core
+from .wire import eip as wire_eip
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """What became of a document: a resource, or why it cannot be used; neither if its kind is not ours.
+
+    `warnings` are the defects of a resource that is used all the same, without the fields that they name.
+    """
+
+    resource: Resource | None = None
+    invalid: InvalidResource | None = None
+    warnings: tuple[Defect, ...] = ()
+
+
+_NOT_OURS = Decoded()
+
+_Read = Callable[[Mapping[Any, Any], Kind, Findings], Resource]
+
+
+def decode(document: object) -> Decoded:
+    """Decode one document. Never raises, whatever JSON-like value it is given."""
+    kind = kind_of(document)
+    if kind is None or not isinstance(document, Mapping):
+        return _NOT_OURS
+    findings = Findings()
+    check_version(document, kind, findings)
+    resource = _READERS[kind](document, kind, findings)
+    if findings.any_fatal:
+        return Decoded(invalid=InvalidResource(ref_of(document, kind), findings.defects))
+    return Decoded(resource, warnings=findings.defects)
+
+
+D = TypeVar("D", wire_eip.EipDocument, wire_bgp.BgpConfDocument, wire_bgp.BgpPeerDocument)
+C = TypeVar("C", bound=msgspec.Struct)
+
+
+def _walked(type_: type[D], make: Callable[[Meta, Any, Findings], Resource]) -> _Read:
+    """A reader of one of our own kinds; `make` gets the spec."""
+
+    def read(document: Mapping[Any, Any], kind: Kind, findings: Findings) -> Resource:
+        wire = walk(document, type_, findings, unknown=True)
+        report_misplaced(document, kind, findings, places=())
+        return make(meta(wire.metadata, kind, findings), wire.spec, findings)
+
+    return read
+
+
+def _converted(type_: type[C], make: Callable[[Meta, Any, Findings], Resource]) -> _Read:
+    """A reader of a kind of which there are many; `make` gets the whole document."""
+
+    def read(document: Mapping[Any, Any], kind: Kind, findings: Findings) -> Resource:
+        try:
+            wire: Any = msgspec.convert(document, type_)
+        except msgspec.ValidationError:
+            wire = walk(document, type_, findings, unknown=False)
+        report_misplaced(document, kind, findings)
+        return make(meta(wire.metadata, kind, findings), wire, findings)
+
+    return read
+
+
+def _speaker(meta: Meta, document: wire_core.SpeakerDocument, findings: Findings) -> Speaker:
+    return Speaker(meta, document.status or SpeakerStatus())
+
+
+_READERS: Mapping[Kind, _Read] = {
+    Kind.EIP: _walked(wire_eip.EipDocument, eip.eip),
+    Kind.BGP_CONF: _walked(wire_bgp.BgpConfDocument, bgp_conf.bgp_conf),
+    Kind.BGP_PEER: _walked(wire_bgp.BgpPeerDocument, bgp_peer.bgp_peer),
+    Kind.SPEAKER: _converted(wire_core.SpeakerDocument, _speaker),
+    Kind.SERVICE: _converted(wire_core.ServiceDocument, services.service),
+    Kind.ENDPOINT_SLICE: _converted(wire_core.EndpointSliceDocument, services.endpoint_slice),
+    Kind.NODE: _converted(wire_core.NodeDocument, cluster.node),
+    Kind.NAMESPACE: _converted(wire_core.NamespaceDocument, cluster.namespace),
+    Kind.CONFIG_MAP: _converted(wire_core.ConfigMapDocument, cluster.config_map),
+    Kind.SECRET: _converted(wire_core.SecretDocument, cluster.secret),
+}
