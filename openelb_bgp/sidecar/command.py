@@ -1,0 +1,152 @@
+"""The command line of a sidecar: arguments, everything that can fail before the start, and detaching.
+
+Whatever is wrong is one line on stderr and an exit code of `errors`; also with `--detach`, because the
+process leaves its caller only when the folder is locked and the program has been asked for its version.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import FolderUnusable, SidecarError
+from .kinds import KINDS, Wish, ask, open_addresses
+from .output import FileOutput, PipedOutput, open_log, say
+from .places import Places, lock, make_private, places
+from .supervisor import Supervisor, Task
+
+_SIGNALS = """\
+SIGTERM, SIGINT: gobgpd says goodbye to its neighbours, its routes go at once, exit code 0. A second one, or
+1.5 s without an end: SIGKILL. Routes stay when gobgpd is ended by SIGKILL: orders restart and stop, or
+SIGKILL as the container's stop signal.
+Exit codes: 0 stopped as asked, 2 usage, 3 another sidecar holds the folder, 4 the folder is unusable,
+5 the daemon's program is missing."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse the arguments and be a sidecar until told to stop; returns the exit code."""
+    options = _parser().parse_args(_before_the_dashes(argv))
+    options.extra = _behind_the_dashes(argv)
+    try:
+        return _run(options)
+    except SidecarError as exc:
+        print(f"openelb-bgp sidecar: {exc}", file=sys.stderr)
+        return exc.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="openelb-bgp sidecar",
+        description="Keep a routing daemon running beside the speaker.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    daemons = parser.add_subparsers(dest="kind", required=True, metavar="DAEMON")
+    gobgpd = daemons.add_parser(
+        "gobgpd",
+        help="GoBGP",
+        usage="%(prog)s --dir DIR [options] [-- further arguments of gobgpd]",
+        epilog=_SIGNALS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_options(gobgpd)
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dir", type=Path, required=True, help="the sockets are in DIR/gobgpd, mode 0700")
+    parser.add_argument("--gobgpd", dest="program", default="gobgpd", metavar="PATH", help="the program")
+    parser.add_argument(
+        "--api-hosts",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="open the API there too: whoever reaches it can announce any route (default: unix socket only)",
+    )
+    parser.add_argument("--pid-file", type=Path, help="write the pid file there as well")
+    parser.add_argument(
+        "--log-file",
+        type=Path,
+        help="log there instead of to stderr; gobgpd then outlives a killed sidecar, and the next adopts it",
+    )
+    parser.add_argument(
+        "--detach", action="store_true", help="go into the background once everything is checked"
+    )
+
+
+def _before_the_dashes(argv: Sequence[str]) -> list[str]:
+    return list(argv[: argv.index("--")] if "--" in argv else argv)
+
+
+def _behind_the_dashes(argv: Sequence[str]) -> tuple[str, ...]:
+    return tuple(argv[argv.index("--") + 1 :] if "--" in argv else ())
+
+
+def _run(options: argparse.Namespace) -> int:
+    kind = KINDS[options.kind]
+    place = places(options.dir, kind)
+    # gobgpd takes the mode of its socket from here.
+    os.umask(0o077)
+    make_private(place)
+    held = lock(place)
+    task = Task(
+        kind=kind,
+        place=place,
+        program=ask(kind, options.program),
+        wish=Wish(place.api_socket, _addresses(options.api_hosts), options.extra),
+        pid_file=options.pid_file.absolute() if options.pid_file else None,
+    )
+    log = _log_path(options, place)
+    output = _open_output(log)
+    if options.detach and os.fork():
+        return 0
+    if log:
+        _leave_for(log, own_session=options.detach)
+    return _supervise(task, output, held)
+
+
+def _addresses(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(address for value in values for address in value.split(",") if address)
+
+
+def _log_path(options: argparse.Namespace, place: Places) -> Path | None:
+    if options.log_file:
+        return Path(options.log_file).absolute()
+    return place.log if options.detach else None
+
+
+def _open_output(log: Path | None) -> FileOutput | PipedOutput:
+    if log is None:
+        return PipedOutput()
+    try:
+        os.close(open_log(log))
+    except OSError as exc:
+        raise FolderUnusable(f"the log {log} cannot be written: {exc.strerror}") from exc
+    return FileOutput(log)
+
+
+def _leave_for(log: Path, *, own_session: bool) -> None:
+    """Write to the log from now on; detached, let go of the caller's terminal, pipes and directory."""
+    descriptor = open_log(log)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    if own_session:
+        os.setsid()
+        os.chdir("/")
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+
+
+def _supervise(task: Task, output: FileOutput | PipedOutput, held: int) -> int:
+    if exposed := open_addresses(task.wish.api_hosts):
+        say("warning", "api_open_on_network", addresses=exposed, risk="it knows no authentication")
+    try:
+        supervisor = Supervisor(task, output)
+    except OSError as exc:
+        raise FolderUnusable(f"{task.place.control_socket} cannot be made: {exc.strerror}") from exc
+    supervisor.run()
+    os.close(held)
+    supervisor.farewell()
+    return 0
