@@ -1,0 +1,92 @@
+"""Conditions made and merged: the time of the last transition is kept while the state stays the same.
+
+What the conditions say is decided in `services`, `pools` and `routing`; here is only their form.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from openelb_bgp.model.conditions import Condition
+from openelb_bgp.model.errors import Defect
+from openelb_bgp.model.reasons import Reason, Refused
+
+VALID = "Valid"
+READY = "Ready"
+
+# Kubernetes refuses a condition whose message is longer (API conventions, metav1.Condition).
+_LONGEST_MESSAGE = 32_768
+
+
+def condition(
+    type_: str,
+    *,
+    met: bool,
+    reason: Reason,
+    message: str,
+    now: str,
+    generation: int = 0,
+    previous: Iterable[Condition] = (),
+) -> Condition:
+    """A condition. `now` (RFC 3339) is its time unless `previous` holds the type with the same status."""
+    made = Condition(
+        type=type_,
+        status="True" if met else "False",
+        reason=reason.value,
+        message=message[:_LONGEST_MESSAGE],
+        last_transition_time=now,
+        observed_generation=generation,
+    )
+    same = next((one for one in previous if one.same_state(made)), None)
+    if same is None or not same.last_transition_time:
+        return made
+    return msgspec.structs.replace(made, last_transition_time=same.last_transition_time)
+
+
+def validity(
+    defects: Sequence[Defect], *, now: str, generation: int, previous: Iterable[Condition]
+) -> Condition:
+    """The Valid condition of an object; the first fatal defect gives the reason, all give the message."""
+    fatal = [defect for defect in defects if defect.fatal]
+    ordered = [*fatal, *(defect for defect in defects if not defect.fatal)]
+    return condition(
+        VALID,
+        met=not fatal,
+        reason=ordered[0].reason if ordered else Reason.VALID,
+        message="; ".join(str(defect) for defect in ordered),
+        now=now,
+        generation=generation,
+        previous=previous,
+    )
+
+
+def readiness(
+    refused: Refused | None,
+    *,
+    reason: Reason,
+    message: str,
+    now: str,
+    generation: int,
+    previous: Iterable[Condition],
+) -> Condition:
+    """The Ready condition: `refused` says why not, else `reason` and `message` are of the good case."""
+    return condition(
+        READY,
+        met=refused is None,
+        reason=reason if refused is None else refused.reason,
+        message=message if refused is None else refused.message,
+        now=now,
+        generation=generation,
+        previous=previous,
+    )
+
+
+def merged(previous: Iterable[Condition], ours: Sequence[Condition]) -> tuple[Condition, ...]:
+    """Ours in place of those of the same types; what others wrote stays, in its order."""
+    types = {one.type for one in ours}
+    return (*(one for one in previous if one.type not in types), *ours)
+
+
+def without(previous: Iterable[Condition], types: frozenset[str]) -> tuple[Condition, ...]:
+    """What is left when we take ours back."""
+    return tuple(one for one in previous if one.type not in types)

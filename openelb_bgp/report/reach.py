@@ -1,0 +1,123 @@
+"""What the speakers report, turned round: for each pool, which nodes announce it and why the others do not.
+
+One Reach serves all Services of a pool, so that ten thousand of them cost one look at the speakers.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.pools import Eip, Protocol
+from openelb_bgp.model.reasons import Reason, Refused
+from openelb_bgp.model.routing import BgpPeer
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.model.speakers import Speaker
+
+from .words import summed_up
+
+ESTABLISHED = "ESTABLISHED"
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a pool is announced.
+
+    `configured` says that at least one speaker has the pool in place; `nodes` are those that can also send
+    its routes (for BGP: a session is established), by name; `silent` holds the other speakers' reasons;
+    `refused` why there is no node at all.
+    """
+
+    configured: bool = False
+    nodes: tuple[str, ...] = ()
+    silent: Mapping[str, Refused] = {}
+    refused: Refused | None = None
+
+
+def reach(pool: Eip, snapshot: Snapshot) -> Reach:
+    """Where the pool is announced, as the live speakers report it."""
+    names = peers_of(pool, snapshot)
+    configured, nodes, silent = False, [], {}
+    for speaker in _alive(snapshot):
+        refused = _not_configured(speaker, pool)
+        configured = configured or refused is None
+        if refused is None and pool.protocol is Protocol.BGP:
+            refused = _no_session(speaker, names)
+        if refused is None:
+            nodes.append(speaker.name)
+        else:
+            silent[speaker.name] = refused
+    refused = None if nodes else _nowhere(pool, snapshot, names, silent)
+    return Reach(configured=configured, nodes=tuple(nodes), silent=silent, refused=refused)
+
+
+def peers_of(pool: Eip, snapshot: Snapshot) -> frozenset[str]:
+    """The names of the BgpPeers that the pool's advertisements go to; none for layer2 and vip."""
+    if pool.protocol is not Protocol.BGP:
+        return frozenset()
+    ours = {name for name, peer in snapshot.bgp_peers.items() if not peer.left_to_cni}
+    if not pool.advertisements or any(not one.peers for one in pool.advertisements):
+        return frozenset(ours)
+    return frozenset(ours.intersection(name for one in pool.advertisements for name in one.peers))
+
+
+def serves(peer: BgpPeer, snapshot: Snapshot) -> tuple[str, ...]:
+    """The names of the nodes that the peer's selector chooses, sorted."""
+    selector = peer.node_selector
+    return tuple(
+        sorted(
+            name
+            for name, node in snapshot.nodes.items()
+            if selector is None or selector.matches(node.meta.labels)
+        )
+    )
+
+
+def _alive(snapshot: Snapshot) -> Iterator[Speaker]:
+    for name in sorted(snapshot.speakers):
+        speaker = snapshot.speakers[name]
+        if speaker.ready:
+            yield speaker
+
+
+def _not_configured(speaker: Speaker, pool: Eip) -> Refused | None:
+    state = next((one for one in speaker.status.pools if one.name == pool.name), None)
+    if state is not None and state.ready:
+        return None
+    if state is not None and state.reason:
+        return Refused(_reason(state.reason), _problem_of(speaker, pool) or state.reason)
+    return Refused(
+        Reason.SPEAKER_NOT_CONFIGURED, "the speaker has not configured the pool yet; see its problems"
+    )
+
+
+def _reason(text: str) -> Reason:
+    # A speaker of another version may know reasons that we do not, or put a sentence there.
+    word = text.partition(":")[0]
+    return Reason(word) if word in Reason.__members__.values() else Reason.SPEAKER_NOT_CONFIGURED
+
+
+def _problem_of(speaker: Speaker, pool: Eip) -> str:
+    name = str(pool.ref)
+    return next((one.message for one in speaker.status.problems if one.object == name), "")
+
+
+def _no_session(speaker: Speaker, names: frozenset[str]) -> Refused | None:
+    sessions = [one for one in speaker.status.sessions if one.peer in names]
+    if any(one.peer_state.session_state == ESTABLISHED for one in sessions):
+        return None
+    if not sessions:
+        return Refused(Reason.NO_PEER_FOR_NODE, "no BgpPeer is for this node; widen its nodeSelector")
+    errors = "; ".join(f"{one.peer}: {one.last_error}" for one in sessions if one.last_error)
+    return Refused(
+        Reason.NO_SESSION, f"no session is established ({errors or 'not yet'}); see the BgpPeer's status"
+    )
+
+
+def _nowhere(pool: Eip, snapshot: Snapshot, names: frozenset[str], silent: Mapping[str, Refused]) -> Refused:
+    if pool.protocol is Protocol.BGP and snapshot.bgp_conf is None:
+        return Refused(Reason.NO_BGP_CONF, "there is no BgpConf named default; create it with spec.as")
+    if pool.protocol is Protocol.BGP and not names:
+        return Refused(Reason.NO_PEER, "the pool is advertised to no BgpPeer; create one for your router")
+    if not silent:
+        return Refused(Reason.NO_SPEAKER, f"no live speaker reports; start one and see its {Kind.SPEAKER}")
+    return summed_up(silent.items(), otherwise=Refused(Reason.NO_SPEAKER, "no speaker reports"))

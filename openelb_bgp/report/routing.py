@@ -1,0 +1,150 @@
+"""The statuses of BgpConf and BgpPeer, put together from what every node's speaker reports.
+
+They are copies of observations: a node whose speaker says nothing has no entry. What a node should run is
+planned in `bgp`.
+"""
+
+from collections.abc import Sequence
+
+from openelb_bgp.model.errors import Defect
+from openelb_bgp.model.meta import ObjectRef
+from openelb_bgp.model.reasons import Reason, Refused
+from openelb_bgp.model.routing import BgpConf, BgpPeer
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.model.speakers import Speaker
+from openelb_bgp.model.statuses import (
+    BgpConfStatus,
+    BgpPeerStatus,
+    NodeConfStatus,
+    NodePeerStatus,
+    SessionStatus,
+)
+
+from .conditions import merged, readiness, validity
+from .reach import ESTABLISHED, serves
+from .words import some, summed_up
+
+
+def bgp_conf_status(
+    conf: BgpConf, snapshot: Snapshot, *, defects: Sequence[Defect], previous: BgpConfStatus | None, now: str
+) -> BgpConfStatus:
+    """Of the BgpConf that counts: what each node's gobgpd runs with, and whether every node does."""
+    before = () if previous is None else previous.conditions
+    generation = conf.meta.generation
+    running = {
+        name: NodeConfStatus(router_id=speaker.status.gobgp.router_id, asn=speaker.status.gobgp.asn)
+        for name, speaker in sorted(snapshot.speakers.items())
+        if speaker.status.gobgp.asn
+    }
+    ready = readiness(
+        _not_everywhere(conf, snapshot),
+        reason=Reason.READY,
+        message=f"AS {conf.asn} runs on {some(sorted(running))}",
+        now=now,
+        generation=generation,
+        previous=before,
+    )
+    valid = validity(defects, now=now, generation=generation, previous=before)
+    return BgpConfStatus(nodes_conf_status=running, conditions=merged(before, (valid, ready)))
+
+
+def bgp_peer_status(
+    peer: BgpPeer, snapshot: Snapshot, *, defects: Sequence[Defect], previous: BgpPeerStatus | None, now: str
+) -> BgpPeerStatus:
+    """Of a BgpPeer: its session on each node, and whether every chosen node has it established.
+
+    Where a node has several sessions to the peer (one a gateway), the first that is not established is shown.
+    """
+    before = () if previous is None else previous.conditions
+    generation = peer.meta.generation
+    chosen = serves(peer, snapshot)
+    sessions = {
+        name: found
+        for name, speaker in sorted(snapshot.speakers.items())
+        if (found := _worst(speaker, peer)) is not None
+    }
+    ready = readiness(
+        _not_established(peer, snapshot, chosen),
+        reason=Reason.ESTABLISHED,
+        message=f"established on {some(chosen)}",
+        now=now,
+        generation=generation,
+        previous=before,
+    )
+    valid = validity(defects, now=now, generation=generation, previous=before)
+    return BgpPeerStatus(
+        nodes_peer_status={
+            name: NodePeerStatus(peer_state=one.peer_state, timers_state=one.timers_state)
+            for name, one in sessions.items()
+        },
+        conditions=merged(before, (valid, ready)),
+    )
+
+
+def _not_everywhere(conf: BgpConf, snapshot: Snapshot) -> Refused | None:
+    racks = dict(conf.asn_per_rack)
+    missing = []
+    for name, node in sorted(snapshot.nodes.items()):
+        refused = _not_running(snapshot.speakers.get(name), conf.ref, asn=racks.get(node.rack, conf.asn))
+        if refused is not None:
+            missing.append((name, refused))
+    if not snapshot.nodes:
+        return Refused(Reason.NODE_UNKNOWN, "no Node is known; nothing can run it")
+    return summed_up(missing, otherwise=missing[0][1]) if missing else None
+
+
+def _not_running(speaker: Speaker | None, ref: ObjectRef, *, asn: int) -> Refused | None:
+    if speaker is None or not speaker.ready:
+        return Refused(Reason.NO_SPEAKER, "no live speaker reports; start one on this node")
+    gobgp = speaker.status.gobgp
+    if gobgp.asn == asn:
+        return None
+    problem = _problem(speaker, ref)
+    if problem is not None:
+        return problem
+    if not gobgp.asn:
+        return Refused(Reason.SIDECAR_DOWN, "gobgpd has not been started; see the Speaker's problems")
+    return Refused(Reason.SPEAKER_NOT_CONFIGURED, f"gobgpd still runs with AS {gobgp.asn} instead of {asn}")
+
+
+def _not_established(peer: BgpPeer, snapshot: Snapshot, chosen: Sequence[str]) -> Refused | None:
+    if peer.left_to_cni:
+        return Refused(Reason.LEFT_TO_CNI, "its label leaves it to the CNI")
+    if not chosen:
+        return Refused(Reason.NODE_NOT_SELECTED, "no node matches spec.nodeSelector; correct it or label one")
+    missing = [
+        (name, refused)
+        for name in chosen
+        if (refused := _no_session(snapshot.speakers.get(name), peer)) is not None
+    ]
+    return summed_up(missing, otherwise=missing[0][1]) if missing else None
+
+
+def _no_session(speaker: Speaker | None, peer: BgpPeer) -> Refused | None:
+    # A report outlives its writer for a while: only a live speaker's session counts.
+    if speaker is None or not speaker.ready:
+        return Refused(Reason.NO_SPEAKER, "no live speaker reports; start one on this node")
+    session = _worst(speaker, peer)
+    if session is not None and session.peer_state.session_state == ESTABLISHED:
+        return None
+    problem = _problem(speaker, peer.ref)
+    if problem is not None:
+        return problem
+    if session is None:
+        return Refused(Reason.NOT_ESTABLISHED, "the speaker has not added the peer; see its problems")
+    state = session.peer_state.session_state
+    return Refused(Reason.NOT_ESTABLISHED, session.last_error or f"the session is {state}, not established")
+
+
+def _worst(speaker: Speaker, peer: BgpPeer) -> SessionStatus | None:
+    sessions = [one for one in speaker.status.sessions if one.peer == peer.name]
+    down = (one for one in sessions if one.peer_state.session_state != ESTABLISHED)
+    return next(down, sessions[0] if sessions else None)
+
+
+def _problem(speaker: Speaker, ref: ObjectRef) -> Refused | None:
+    name = str(ref)
+    for one in speaker.status.problems:
+        if one.object == name and one.reason in Reason.__members__.values():
+            return Refused(Reason(one.reason), one.message)
+    return None
