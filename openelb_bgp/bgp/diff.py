@@ -3,7 +3,7 @@
 Pure: two configurations in, changes out, so that `apply(diff(desired, actual), actual) == desired`. What
 "actual" is, is the announcer's matter: paths and policies are read back from gobgpd, peers are the last
 message that was applied (ListPeer shows defaults and live state, and an echo of it resets the session).
-How one edited peer has to be changed depends on GoBGP's version: `session_effect` knows the table.
+What one edited peer takes, `session_effect` knows.
 """
 
 import enum
@@ -30,15 +30,14 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 class SessionEffect(enum.Enum):
     """What an edit of a peer does to its session.
 
-    NONE: gobgpd need not be told. STORED: told, in force from the next session on, or at once without a
-    reset. RESET: UpdatePeer resets the session. REPLACED: UpdatePeer would ignore it in silence, so the peer
-    is deleted and added.
+    NONE: gobgpd need not be told. STORED: told by UpdatePeer, in force from the next session on, or at once
+    without a reset. RESET: cannot be done within the session; UpdatePeer would reset it with a NOTIFICATION,
+    for which the peer forgets our routes, or would ignore the edit in silence.
     """
 
     NONE = "none"
     STORED = "stored"
     RESET = "reset"
-    REPLACED = "replaced"
 
 
 class PeerEdit(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +72,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 _NO_CHANGES = Changes()
 
 
-def diff(desired: Configuration, actual: Configuration, *, major: int) -> Changes:
-    """The changes that make `actual` equal to `desired` on a gobgpd of that major version."""
+def diff(desired: Configuration, actual: Configuration) -> Changes:
+    """The changes that make `actual` equal to `desired`."""
     if desired.global_conf is not None and desired.global_conf != actual.global_conf:
         return _from_nothing(desired, restart=actual.global_conf is not None)
     add, delete = path_changes(desired.paths, actual.paths)
@@ -82,7 +81,7 @@ def diff(desired: Configuration, actual: Configuration, *, major: int) -> Change
         PeerEdit(
             old=actual.peers[address],
             new=peer,
-            effect=session_effect(actual.peers[address], peer, major=major),
+            effect=session_effect(actual.peers[address], peer),
         )
         for address, peer in sorted(desired.peers.items())
         if address in actual.peers and actual.peers[address] != peer
@@ -144,27 +143,19 @@ def _from_nothing(desired: Configuration, *, restart: bool) -> Changes:
     )
 
 
-# Which edits UpdatePeer takes without a reset, and which it ignores (reference: GoBGP 3.10 and 4.8,
-# server.UpdatePeer). What is in neither set resets the session. The description and the object's name are
-# ours alone: gobgpd is not told of a new one, because it would reset the session for it.
+# Which edits UpdatePeer takes without a reset (seen on GoBGP 3.10 and 4.8); others need a new session. The
+# description and the object's name are ours alone: gobgpd would reset a session for a new description.
 _UNTOLD = frozenset({"name", "description", "send_community"})
 _STORED_TIMERS = frozenset({"hold_time", "keepalive_interval", "connect_retry", "idle_hold_time_after_reset"})
-_IGNORED: Mapping[int, frozenset[str]] = {
-    3: frozenset({"ttl_security_min", "ebgp_multihop_ttl", "transport.mtu_discovery", "transport.tcp_mss"}),
-    4: frozenset({"transport.mtu_discovery", "transport.tcp_mss"}),
-}
 
 
-def session_effect(old: PeerConf, new: PeerConf, *, major: int) -> SessionEffect:
-    """What it takes to turn one applied peer into another on a gobgpd of that major version."""
+def session_effect(old: PeerConf, new: PeerConf) -> SessionEffect:
+    """What it takes to turn one applied peer into another."""
     fields = _changed_fields(old, new) - _UNTOLD
     if not fields:
         return SessionEffect.NONE
-    if fields & _IGNORED[4 if major >= 4 else 3]:
-        return SessionEffect.REPLACED
-    if all(_is_stored(field, old, new) for field in fields):
-        return SessionEffect.STORED
-    return SessionEffect.RESET
+    stored = all(_is_stored(field, old, new) for field in fields)
+    return SessionEffect.STORED if stored else SessionEffect.RESET
 
 
 def _changed_fields(old: PeerConf, new: PeerConf) -> set[str]:

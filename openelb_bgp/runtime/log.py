@@ -1,0 +1,31 @@
+"""Logging, set up once a process: structlog, an event and its fields, JSON or colour on a terminal."""
+
+import logging
+import sys
+
+import structlog
+
+_INFO_AND_BELOW = {0: logging.INFO}
+
+
+def configure(*, verbosity: int, colour: bool | None) -> None:
+    """Log to standard error: transitions at info, from verbosity 1 on details too.
+
+    `colour` None chooses colour where standard error is a terminal, else one JSON object a line.
+    """
+    on_terminal = sys.stderr.isatty() if colour is None else colour
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
+    )
+    rendering = [renderer] if on_terminal else [structlog.processors.format_exc_info, renderer]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *rendering,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_INFO_AND_BELOW.get(verbosity, logging.DEBUG)),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
