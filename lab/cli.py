@@ -14,6 +14,7 @@ import click
 from lab import lab, state
 from lab.errors import LabError
 from lab.show import Screen
+from lab.tour import tour
 
 
 class _Root(click.Group):
@@ -55,7 +56,24 @@ def up(name: str, bare: bool) -> None:
         if not bare:
             made.start_daemons()
         made.folder.keep()
+    if bare:
+        screen.line(f"[bold]The lab is up[/] as {made.folder.path.name}, without speakers.")
+    else:
+        screen.next_commands(made)
+
+
+@main.command()
+@_which(required=True)
+def demo(name: str) -> None:
+    """Build a lab, take the tour with real packets, and leave the lab up."""
+    screen = Screen()
+    with lab.held_lab(_topology(name)) as made:
+        made.start_daemons()
+        held = tour(made, screen)
+        made.folder.keep()
     screen.next_commands(made)
+    if not held:
+        sys.exit(1)
 
 
 @main.command()

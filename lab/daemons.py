@@ -68,26 +68,31 @@ def controller(paths: Paths) -> Command:
     )
 
 
-def gobgpd(paths: Paths, node: str) -> Command:
-    """A node's gobgpd, under our sidecar."""
-    return Command(
-        name=f"{node}-gobgpd",
-        argv=(
-            *(_ours(), "sidecar", "gobgpd"),
-            *("--runtime-dir", str(paths.runtime(node)), "--gobgpd", str(gobgpd_binary())),
-        ),
-    )
-
-
 def speaker(paths: Paths, node: str) -> Command:
-    """A node's speaker."""
+    """A node's speaker; it starts its gobgpd beside it, under a sidecar that outlives it."""
     return Command(
         name=f"{node}-speaker",
         argv=(
             *(_ours(), "speaker", "--files", str(paths.manifests), "--state", str(paths.state)),
             *("--node-name", node, "--runtime-dir", str(paths.runtime(node))),
+            *("--gobgpd", str(gobgpd_binary())),
         ),
     )
+
+
+def kubeproxy(paths: Paths) -> Command:
+    """What stands in for all nodes' kube-proxies."""
+    return Command(
+        name="kubeproxy",
+        argv=(sys.executable, "-m", "lab.follow", str(paths.root)),
+        env={"PYTHONPATH": str(_REPOSITORY)},
+    )
+
+
+def get(paths: Paths, kind: str) -> tuple[str, ...]:
+    """Prints the objects of a kind with their statuses, as JSON."""
+    where = ("--files", str(paths.manifests), "--state", str(paths.state))
+    return (_ours(), "get", kind, *where, "-o", "json")
 
 
 def _ours() -> str:

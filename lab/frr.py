@@ -20,7 +20,7 @@ from lab.topology import Node
 _ETC = Path("/etc/frr")
 _RUN = Path("/var/run/frr")
 _SCRATCH = Path("/var/tmp/frr")
-_DAEMONS = ("zebra", "bgpd", "bfdd")
+_CLIENTS = ("bgpd", "bfdd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,12 @@ class Router:
     def start(self, *, within: float = 10.0) -> None:
         """Start the daemons and load the node's frr.conf; returns when it is in force."""
         self._make_folders()
-        for daemon in _DAEMONS:
+        # zebra first: a daemon that does not find its socket tries again only 10 s later.
+        self._start_daemon("zebra")
+        self._wait_for("zebra", within=within)
+        for daemon in _CLIENTS:
             self._start_daemon(daemon)
-        for daemon in _DAEMONS:
+        for daemon in _CLIENTS:
             self._wait_for(daemon, within=within)
         run(("vtysh", "-N", self.name, "-b"))
 
@@ -128,7 +131,7 @@ def remove_traces(pathspaces: Iterable[str], processes: Iterable[Process]) -> No
             shutil.rmtree(parent / pathspace, ignore_errors=True)
     for process in processes:
         daemon = process.name.rpartition("-")[2]
-        if daemon in _DAEMONS:
+        if daemon in ("zebra", *_CLIENTS):
             shutil.rmtree(_SCRATCH / f"{daemon}.{process.pid}", ignore_errors=True)
 
 

@@ -3,17 +3,19 @@
 Composition only: how each thing works is in its own module. The steps of the tour drive a `Lab`.
 """
 
+import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lab import daemons, kubeproxy, state
 from lab.errors import LabError
 from lab.frr import Router
 from lab.namespaces import Namespace, build, namespaces_of
-from lab.processes import Process
-from lab.shell import wait_until
+from lab.processes import Process, command_of, observed
+from lab.shell import run, wait_until
 from lab.topology import Node, Topology, load
 
 TOPOLOGIES = Path(__file__).resolve().parent.parent / "manifests" / "lab"
@@ -75,25 +77,60 @@ class Lab:
             wait_until(lambda pod=pod: self._listens(pod), within=10.0, what=f"{pod.name}'s server")  # type: ignore[misc]
 
     def start_daemons(self) -> None:
-        """The controller, and a gobgpd and a speaker for each node, over a copy of the manifests of their
-        own.
-        """
+        """The controller, kube-proxy's stand-in, and a speaker with its gobgpd in each node."""
         self.copy_manifests()
         self.paths.state.mkdir(exist_ok=True)
         home = self.topology.in_group("controller")[0].name
         self._start(daemons.controller(self.paths), node=home)
+        self._start(daemons.kubeproxy(self.paths), node=home)
         for node in self.nodes:
             self.paths.runtime(node).mkdir(parents=True, exist_ok=True)
-            self.start_gobgpd(node)
             self.start_speaker(node)
 
-    def start_gobgpd(self, node: str) -> None:
-        """Start a node's gobgpd sidecar."""
-        self._start(daemons.gobgpd(self.paths, node), node=node)
+    def start_speaker(self, node: str) -> Process:
+        """Start a node's speaker; a gobgpd that is still there is adopted by it."""
+        return self._start(daemons.speaker(self.paths, node), node=node)
 
-    def start_speaker(self, node: str) -> None:
-        """Start a node's speaker."""
-        self._start(daemons.speaker(self.paths, node), node=node)
+    def speaker(self, node: str) -> Process:
+        """A node's speaker."""
+        return self.process(f"{node}-speaker")
+
+    def gobgpd(self, node: str) -> Process:
+        """The gobgpd that runs in a node now. Raises LabError if there is none."""
+        found = self.find_gobgpd(node)
+        if found is None:
+            raise LabError(f"no gobgpd runs in {node}")
+        return found
+
+    def find_gobgpd(self, node: str) -> Process | None:
+        """The gobgpd that runs in a node now, or None; it is its sidecar's child, so no record names it."""
+        pids = (pid for pid in self.space(node).pids() if command_of(pid) == "gobgpd")
+        return next((process for pid in pids if (process := observed(pid))), None)
+
+    def forwards(self, node: str, addresses: Iterable[str]) -> bool:
+        """Whether kube-proxy's rules for these addresses are in force in a node."""
+        rules = self.space(node).run("nft", "list", "ruleset")
+        return all(f" daddr {address} " in rules for address in addresses)
+
+    def node_by_address(self) -> Mapping[str, str]:
+        """The Kubernetes nodes by their addresses, as the manifests give them."""
+        return {
+            address["address"]: item["metadata"]["name"]
+            for item in kubeproxy.read(self.paths.manifests)
+            if item["kind"] == "Node"
+            for address in item["status"]["addresses"]
+        }
+
+    def objects(self, kind: str) -> tuple[Mapping[str, Any], ...]:
+        """All objects of a kind with their statuses, as the CLI's `get` prints them."""
+        return tuple(json.loads(run(daemons.get(self.paths, kind)))["items"])
+
+    def addresses(self) -> Mapping[str, tuple[str, ...]]:
+        """The load-balancer addresses that Services have, by namespace/name; IPv4 first."""
+        return {
+            f"{item['metadata']['namespace']}/{item['metadata']['name']}": _ingress(item)
+            for item in self.objects("services")
+        }
 
     def copy_manifests(self) -> None:
         """Lay out the folder that the daemons read, from the one that the topology binds into its nodes."""
@@ -163,3 +200,8 @@ def clean_up() -> tuple[str, ...]:
 
 def _port(pod: Node) -> int:
     return int(pod.env.get("WHOAMI_PORT_NUMBER", "80"))
+
+
+def _ingress(service: Mapping[str, Any]) -> tuple[str, ...]:
+    ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress", [])
+    return tuple(sorted((entry["ip"] for entry in ingress), key=lambda ip: (":" in ip, ip)))

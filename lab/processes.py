@@ -118,6 +118,14 @@ def observed(pid: int, *, name: str = "") -> Process | None:
     return None if started is None else Process(name=name or str(pid), pid=pid, started=started, log="")
 
 
+def command_of(pid: int) -> str:
+    """The name of the program that a process runs, empty once it has ended (proc(5), /proc/PID/comm)."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def _spawn(argv: Sequence[str], *, log: Path, env: Mapping[str, str]) -> int:
     # posix_spawn, not Popen: nothing here waits for these processes, they belong to nobody.
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND

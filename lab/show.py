@@ -11,6 +11,7 @@ from rich.table import Table
 
 from lab.lab import Lab
 from lab.state import LabFolder
+from lab.steps import Finding
 
 
 class Screen:
@@ -22,7 +23,7 @@ class Screen:
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """One table; numbers are set to the right."""
         table = Table(
-            title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+            title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
         )
         body = [tuple(row) for row in rows]
         for index, heading in enumerate(columns):
@@ -35,6 +36,21 @@ class Screen:
     def line(self, text: str) -> None:
         """One line; rich's markup works in it."""
         self._console.print(text)
+
+    def heading(self, number: int, of: int, title: str) -> None:
+        """The start of a step."""
+        self._console.print()
+        self._console.rule(f"[bold]{number}/{of}  {title}[/]", align="left")
+
+    def finding(self, finding: Finding, *, seconds: float) -> None:
+        """What a step saw, and how long it took."""
+        self.table("", finding.columns, finding.rows)
+        self._console.print(f"[green]✓[/] {finding.sentence} [dim]({seconds:.1f} s)[/]")
+
+    def failed(self, reason: str) -> None:
+        """A step that did not hold."""
+        self._console.print("[bold red]✗ This step failed.[/]")
+        self._console.print(reason, markup=False)
 
     def labs(self, folders: Iterable[LabFolder]) -> None:
         """The labs of this machine and what runs in each."""

@@ -18,7 +18,8 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.frr import remove_traces
 from lab.namespaces import Namespace, remove
-from lab.processes import Registry, observed, stop
+from lab.processes import Registry, observed
+from lab.shell import wait_until
 
 ROOT = Path("/run/openelb-bgp-lab")
 
@@ -127,11 +128,19 @@ def destroy(folder: LabFolder) -> None:
 
 
 def _end_all_inside(space: Namespace) -> None:
-    """Also what a crash kept out of the records: whatever is in a namespace of ours is ours."""
-    for pid in space.pids():
-        process = observed(pid)
-        if process is not None and space.holds(pid):
-            stop(process, within=0.2)
+    """Also what a crash kept out of the records: whatever is in a namespace of ours is ours.
+
+    Raises LabError if something is still there after 5 seconds.
+    """
+
+    def empty() -> bool:
+        # Again until none is left: a supervisor may have started its child anew meanwhile.
+        inside = [process for pid in space.pids() if (process := observed(pid)) and space.holds(pid)]
+        for process in inside:
+            process.kill()
+        return not inside
+
+    wait_until(empty, within=5.0, what=f"the end of every process in {space.name}")
 
 
 def _hold(folder: LabFolder) -> Hold:

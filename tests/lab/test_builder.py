@@ -31,6 +31,11 @@ router-id = "{address}"
 [neighbors.config]
 neighbor-address = "10.10.0.1"
 peer-as = 65001
+[neighbors.bfd.config]
+enabled = true
+desired-minimum-tx-interval = 100000
+required-minimum-receive = 100000
+detection-multiplier = 3
 [[neighbors]]
 [neighbors.config]
 neighbor-address = "fd00:10::2"
@@ -175,6 +180,16 @@ def test_a_gobgpd_in_each_node_gets_sessions_with_both_routers(peering: Lab) -> 
     leaf1, leaf2 = peering.routers["leaf1"], peering.routers["leaf2"]
     wait_until(lambda: _established(leaf1, NODES4), within=30.0, what="leaf1's IPv4 sessions")
     wait_until(lambda: _established(leaf2, NODES6), within=30.0, what="leaf2's IPv6 sessions")
+
+
+def test_the_routers_speak_bfd_with_whoever_speaks_it(peering: Lab) -> None:
+    leaf1 = peering.routers["leaf1"]
+
+    def up() -> bool:
+        states = {entry["peer"]: entry["status"] for entry in leaf1.show("show bfd peers")}
+        return states == dict.fromkeys(NODES4.values(), "up")
+
+    wait_until(up, within=30.0, what="leaf1's BFD sessions")
 
 
 def test_two_labs_can_be_up_at_once_with_the_same_addresses(bare: Lab, ecmp: Path) -> None:

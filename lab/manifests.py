@@ -1,0 +1,40 @@
+"""Edits of the lab's manifests, as somebody with an editor would make them.
+
+A file is replaced in one step, so that whoever follows the folder never reads half of it. Nothing else is
+known here about what the objects mean.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.errors import LabError
+
+Object = dict[str, Any]
+
+
+def edit(folder: Path, kind: str, name: str, change: Callable[[Object], None]) -> None:
+    """Apply `change` to one object, in the file where it stands. Raises LabError if it is nowhere."""
+    for file in sorted(folder.rglob("*.yaml")):
+        documents = [doc for doc in yaml.safe_load_all(file.read_text()) if doc]
+        found = [doc for doc in documents if doc["kind"] == kind and doc["metadata"]["name"] == name]
+        if found:
+            change(found[0])
+            _replace(file, yaml.safe_dump_all(documents, sort_keys=False))
+            return
+    raise LabError(f"no {kind} {name} stands in {folder}")
+
+
+def find(folder: Path, kind: str) -> tuple[str, ...]:
+    """The names of all objects of a kind, sorted."""
+    documents = (doc for file in folder.rglob("*.yaml") for doc in yaml.safe_load_all(file.read_text()))
+    return tuple(sorted(doc["metadata"]["name"] for doc in documents if doc and doc["kind"] == kind))
+
+
+def _replace(file: Path, text: str) -> None:
+    temporary = file.with_suffix(".new")
+    temporary.write_text(text)
+    os.replace(temporary, file)  # noqa: PTH105  (the atomic one, by the name that says so)

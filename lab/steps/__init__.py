@@ -1,0 +1,35 @@
+"""The steps of the tour: each does one thing to a lab, checks what packets and routers make of it, and tells.
+
+A step is a function from a `Lab` to a `Finding`; it raises StepFailed with what was expected and what was
+seen. Steps print nothing and leave the lab as they found it, so that tests call them one by one.
+"""
+
+from lab.steps.drain import a_drained_node_loses_nothing
+from lab.steps.edits import a_peer_edit_resets_nothing
+from lab.steps.kills import gobgpd_killed_loses_nothing, speaker_killed_loses_nothing
+from lab.steps.local import a_local_service_follows_its_pods
+from lab.steps.reach import (
+    a_cluster_service_has_a_next_hop_per_node,
+    ipv6_does_the_same,
+    requests_spread_over_all_nodes,
+    sessions_come_up,
+)
+from lab.steps.silence import a_silent_node_with_bfd, a_silent_node_with_default_timers
+from lab.steps.step import Finding, Step
+
+TOUR: tuple[Step, ...] = (
+    Step("Sessions come up", sessions_come_up),
+    Step("A Cluster Service has a next hop per node", a_cluster_service_has_a_next_hop_per_node),
+    Step("Requests spread over all nodes", requests_spread_over_all_nodes),
+    Step("IPv6 does the same", ipv6_does_the_same),
+    Step("A speaker is killed", speaker_killed_loses_nothing),
+    Step("gobgpd is killed", gobgpd_killed_loses_nothing),
+    Step("A node falls silent, default timers", a_silent_node_with_default_timers),
+    Step("A node falls silent, BFD", a_silent_node_with_bfd),
+    Step("A Local Service follows its pods", a_local_service_follows_its_pods),
+    Step("A node is drained", a_drained_node_loses_nothing),
+    Step("A peer is edited", a_peer_edit_resets_nothing),
+)
+"""In the order of the demo."""
+
+__all__ = ["TOUR", "Finding", "Step"]

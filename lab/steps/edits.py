@@ -1,0 +1,62 @@
+"""Edits of BGP objects under load: a change that a session need not end for does not end it."""
+
+import time
+from typing import Any
+
+from lab.lab import Lab
+from lab.manifests import Object, edit
+from lab.steps.step import (
+    Finding,
+    addresses,
+    await_hops,
+    await_sessions,
+    await_value,
+    expect,
+    expect_none_lost,
+    resets,
+)
+from lab.traffic import under_load
+
+_PEER = "leaf1"
+_HOLD = "30"
+
+
+def a_peer_edit_resets_nothing(lab: Lab) -> Finding:
+    """The hold time of a peer is edited: gobgpd stores it for the next session, and none is reset."""
+    address, _ = addresses(lab, "web")
+    await_hops(lab, address, lab.nodes)
+    await_sessions(lab)
+    before = resets(lab)
+    try:
+        with under_load(lab.client, address) as load:
+            edit(lab.paths.manifests, "BgpPeer", _PEER, lambda peer: _set_hold(peer, _HOLD))
+            hold = await_value(
+                lambda: _hold_times(lab),
+                lambda seen: seen == dict.fromkeys(lab.nodes, _HOLD),
+                expected=f"every node reports hold time {_HOLD} for {_PEER}",
+                within=20.0,
+            )
+            time.sleep(1.0)
+    finally:
+        edit(lab.paths.manifests, "BgpPeer", _PEER, lambda peer: _set_hold(peer, None))
+    expect_none_lost(load.tally())
+    expect(resets(lab) == before, expected=f"sessions lost stays {before}", seen=resets(lab))
+    return Finding(
+        f"{_PEER}'s hold time was edited to {_HOLD} s: no session was reset, "
+        f"and of {load.tally().sent} requests none was lost.",
+        ("node", "configured hold time", "sessions lost"),
+        [(node, f"{value} s", 0) for node, value in sorted(hold.items())],
+    )
+
+
+def _set_hold(peer: Object, seconds: str | None) -> None:
+    peer["spec"].pop("timers", None)
+    if seconds is not None:
+        peer["spec"]["timers"] = {"config": {"holdTime": seconds}}
+
+
+def _hold_times(lab: Lab) -> dict[str, str]:
+    """What each node's gobgpd was told, as the peer's status reports it."""
+    peer = next(item for item in lab.objects("bgppeers") if item["metadata"]["name"] == _PEER)
+    by_node: dict[str, Any] = peer.get("status", {}).get("nodesPeerStatus", {})
+    return {node: str(status.get("timersState", {}).get("holdTime", "")) for node, status in by_node.items()}

@@ -1,0 +1,93 @@
+"""A node that stops talking while its carrier stays: power, a kernel that hangs, a cable behind a switch."""
+
+import time
+from collections.abc import Mapping
+
+from lab import kernel
+from lab.lab import Lab
+from lab.manifests import Object, edit, find
+from lab.steps.step import Finding, addresses, await_hops, await_sessions, await_value, expect
+from lab.traffic import Tally, under_load
+
+_VICTIM, _SURVIVOR = "node2", "node1"
+_HOLD = 9.0
+_BFD = {
+    "enabled": True,
+    "desiredMinimumTxInterval": 100_000,
+    "requiredMinimumReceive": 100_000,
+    "detectionMultiplier": 3,
+}
+
+
+def a_silent_node_with_default_timers(lab: Lab) -> Finding:
+    """Without anything configured the hold time of 9 s finds a silent node."""
+    return _silence(lab, "hold time 9 s", at_most=_HOLD + 1.5)
+
+
+def a_silent_node_with_bfd(lab: Lab) -> Finding:
+    """With BFD at 100 ms x 3 on every peer a silent node is out in a fraction of a second."""
+    peers = find(lab.paths.manifests, "BgpPeer")
+    try:
+        for peer in peers:
+            edit(lab.paths.manifests, "BgpPeer", peer, _with_bfd)
+        await_value(
+            lambda: _bfd_states(lab),
+            lambda states: all(set(by_peer.values()) == {"up"} for by_peer in states.values()),
+            expected="every BFD session of both routers is up",
+        )
+        await_sessions(lab)
+        finding = _silence(lab, "BFD 100 ms x 3", at_most=1.5)
+    finally:
+        for peer in peers:
+            edit(lab.paths.manifests, "BgpPeer", peer, _without_bfd)
+    await_sessions(lab)
+    return finding
+
+
+def _silence(lab: Lab, what: str, *, at_most: float) -> Finding:
+    """Silence the victim under load; within `at_most` seconds both kernels must leave it out."""
+    address, _ = addresses(lab, "local")
+    await_hops(lab, address, (_SURVIVOR, _VICTIM))
+    space = lab.space(_VICTIM)
+    try:
+        with under_load(lab.client, address) as load:
+            time.sleep(1.0)
+            silenced = time.monotonic()
+            kernel.silence(space, "eth1")
+            await_hops(lab, address, (_SURVIVOR,), within=at_most + 5.0)
+            took = time.monotonic() - silenced
+            time.sleep(1.5)
+    finally:
+        kernel.unsilence(space)
+    tally = load.tally()
+    _expect_recovery(tally, silenced=silenced, took=took, at_most=at_most)
+    started = time.monotonic()
+    await_hops(lab, address, (_SURVIVOR, _VICTIM))
+    await_sessions(lab)
+    back = time.monotonic() - started
+    return Finding(
+        f"{_VICTIM} fell silent under load and was out of both kernels after {took:.2f} s.",
+        ("found by", "out after", "requests", "lost", "back after it spoke again"),
+        [(what, f"{took:.2f} s", tally.sent, len(tally.lost), f"{back:.1f} s")],
+    )
+
+
+def _expect_recovery(tally: Tally, *, silenced: float, took: float, at_most: float) -> None:
+    expect(took <= at_most, expected=f"out of both kernels within {at_most:g} s", seen=f"{took:.2f} s")
+    outside = [lost for lost in tally.lost if not silenced - 1.0 <= lost.sent <= silenced + took + 0.5]
+    expect(not outside, expected="requests lost only until the routes had gone", seen=outside)
+
+
+def _with_bfd(peer: Object) -> None:
+    peer["spec"]["bfd"] = dict(_BFD)
+
+
+def _without_bfd(peer: Object) -> None:
+    peer["spec"].pop("bfd", None)
+
+
+def _bfd_states(lab: Lab) -> Mapping[str, Mapping[str, str]]:
+    return {
+        name: {entry["peer"]: entry["status"] for entry in router.show("show bfd peers")}
+        for name, router in lab.routers.items()
+    }

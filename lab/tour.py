@@ -1,0 +1,24 @@
+"""The tour of `make demo`: the steps one after the other, shown as they go."""
+
+import time
+
+from lab.errors import LabError
+from lab.lab import Lab
+from lab.show import Screen
+from lab.steps import TOUR
+
+
+def tour(lab: Lab, screen: Screen) -> bool:
+    """Take every step and show what it saw; False if one failed, which ends the tour."""
+    started = time.monotonic()
+    for number, step in enumerate(TOUR, start=1):
+        screen.heading(number, len(TOUR), step.title)
+        step_started = time.monotonic()
+        try:
+            finding = step.run(lab)
+        except LabError as exc:
+            screen.failed(str(exc))
+            return False
+        screen.finding(finding, seconds=time.monotonic() - step_started)
+    screen.line(f"[bold green]All {len(TOUR)} steps held[/] in {time.monotonic() - started:.0f} s.")
+    return True
