@@ -6,7 +6,7 @@ Composition only: how each thing works is in its own module. The steps of the to
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -193,8 +193,10 @@ def clean_up() -> tuple[str, ...]:
     """Remove what crashed labs left behind; their names."""
     removed = []
     for folder in state.leftovers():
-        take_down(folder)
-        removed.append(folder.path.name)
+        with suppress(LabError):
+            # Another start may be quicker.
+            take_down(folder)
+            removed.append(folder.path.name)
     return tuple(removed)
 
 

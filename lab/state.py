@@ -110,6 +110,8 @@ def leftovers() -> tuple[LabFolder, ...]:
 
 def destroy(folder: LabFolder) -> None:
     """End every process of the lab, delete its namespaces and its folder; harmless when repeated."""
+    # First of all no longer kept: a removal that is cut short is then a leftover.
+    (folder.path / "kept").unlink(missing_ok=True)
     processes = folder.processes.all()
     for process in processes:
         process.kill()
@@ -144,7 +146,10 @@ def _end_all_inside(space: Namespace) -> None:
 
 
 def _hold(folder: LabFolder) -> Hold:
-    handle = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        handle = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except FileNotFoundError as exc:
+        raise LabError(f"lab {folder.path.name} has gone") from exc
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
