@@ -75,7 +75,7 @@ _NO_CHANGES = Changes()
 def diff(desired: Configuration, actual: Configuration) -> Changes:
     """The changes that make `actual` equal to `desired`."""
     if desired.global_conf is not None and desired.global_conf != actual.global_conf:
-        return _from_nothing(desired, restart=actual.global_conf is not None)
+        return _from_nothing(desired, restart=needs_restart(desired, actual))
     add, delete = path_changes(desired.paths, actual.paths)
     edits = (
         PeerEdit(
@@ -97,6 +97,15 @@ def diff(desired: Configuration, actual: Configuration) -> Changes:
         peers_new=tuple(
             desired.peers[address] for address in sorted(desired.peers.keys() - actual.peers.keys())
         ),
+    )
+
+
+def needs_restart(desired: Configuration, actual: Configuration) -> bool:
+    """Whether the global part of a gobgpd that runs differs: it cannot be edited (GoBGP has no such call)."""
+    return (
+        desired.global_conf is not None
+        and actual.global_conf is not None
+        and desired.global_conf != actual.global_conf
     )
 
 

@@ -1,8 +1,8 @@
-"""What this node told gobgpd of its peers last, kept beside gobgpd for the next speaker.
+"""What this node told gobgpd last of itself and of its peers, kept beside gobgpd for the next speaker.
 
 ListPeer shows live state and defaults, and an echo of it resets sessions; so the last message applied is the
-only thing that an edit can be compared with, also by a speaker that was started after it. Passwords are kept
-as keyed digests. A file that is lost makes a peer that
+only thing that an edit can be compared with, also by a speaker that was started after it. Of the global part
+GetBgp shows defaults too. Passwords are kept as keyed digests. A file that is lost makes a peer that
 runs count as applied as wanted, never as something to reset.
 """
 
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from .model import Password, PeerConf
+from .model import GlobalConf, Password, PeerConf
 
-_FILE = "peers.json"
+_FILE = "applied.json"
 _UNKNOWN = Password("")
 
 
@@ -27,11 +27,12 @@ class _Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class _Book(msgspec.Struct, frozen=True):
     salt: str
+    global_conf: GlobalConf | None = None
     entries: tuple[_Entry, ...] = ()
 
 
-class PeerMemory:
-    """The peers applied last, in the runtime folder of one gobgpd."""
+class Memory:
+    """What was applied last, in the runtime folder of one gobgpd."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _FILE
@@ -50,10 +51,14 @@ class PeerMemory:
             for entry in book.entries
         }
 
-    def remember(self, peers: Iterable[PeerConf]) -> None:
+    def recall_global(self) -> GlobalConf | None:
+        """The global part as it was started last, None where that is not known."""
+        return self._read().global_conf
+
+    def remember(self, global_conf: GlobalConf | None, peers: Iterable[PeerConf]) -> None:
         """Replace the file as a whole, readable by its owner only. Raises OSError."""
         salt = secrets.token_hex(16)
-        book = _Book(salt, tuple(_entry(peer, salt=salt) for peer in peers))
+        book = _Book(salt, global_conf, tuple(_entry(peer, salt=salt) for peer in peers))
         scratch = self._path.with_suffix(".new")
         scratch.touch(mode=0o600)
         scratch.write_bytes(msgspec.json.encode(book))
