@@ -1,0 +1,206 @@
+"""Where one Service is announced: its pools' reach, the nodes that may announce it, and what speakers object.
+
+Speakers do not list the Services that they announce. They report a revision up to which all is applied, and
+exceptions; from these and the same eligibility that they use themselves this module derives the rest.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from typing import Protocol as Port
+
+import msgspec
+
+from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.pools import Eip, Protocol
+from openelb_bgp.model.reasons import Reason, Refused
+from openelb_bgp.model.services import Service
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.model.speakers import Speaker
+from openelb_bgp.model.statuses import Problem
+
+from .reach import Reach
+from .words import some, summed_up
+
+
+class Nodes(Port):
+    """The answer of eligibility for one address of a Service."""
+
+    @property
+    def announcing(self) -> frozenset[str]:
+        """The nodes that shall announce it."""
+        ...
+
+    def refusal(self, node: str) -> Refused | None:
+        """Why that node shall not."""
+        ...
+
+
+MayAnnounce = Callable[[Service, Address, Eip], Nodes]
+Grant = tuple[Address, str]
+"""An address and the name of the pool that it comes from."""
+
+# With these a node still announces the Service, only not everything or not to everybody.
+_IN_PART = frozenset(
+    {
+        Reason.NO_ADD_PATH,
+        Reason.SEND_MAX_TOO_SMALL,
+        Reason.ATTRIBUTE_CONFLICT,
+        Reason.AGGREGATE_OUTSIDE_POOL,
+        Reason.STAND_IN,
+        Reason.NO_EFFECT,
+        Reason.NO_IPV6_NEXT_HOP,
+    }
+)
+_SERVICE = f"{Kind.SERVICE} "
+_WAITING = Refused(Reason.WAITING_FOR_SYNC, "the speakers have not applied it yet; this lasts a moment")
+
+
+class Announced(msgspec.Struct, frozen=True):
+    """Whether every address of a Service is announced somewhere; the message names the nodes.
+
+    `settled` False: it is only a matter of speakers catching up, so look again when they report.
+    """
+
+    met: bool
+    reason: Reason
+    message: str
+    settled: bool = True
+
+
+class Heard:
+    """What all speakers say in one cycle, indexed once for all Services."""
+
+    def __init__(self, snapshot: Snapshot, reaches: Mapping[str, Reach]) -> None:
+        self.reaches = reaches
+        self._eips = snapshot.eips
+        self._nodes = sorted(snapshot.nodes)
+        self._revisions = {
+            name: speaker.status.applied_revision for name, speaker in snapshot.speakers.items()
+        }
+        self._stood_in_for = frozenset(
+            node for speaker in snapshot.speakers.values() for node in speaker.status.standing_in_for
+        )
+        self._owners = _owners(snapshot.speakers)
+        self._objections = _objections(snapshot.speakers)
+        self._told: dict[tuple[str, frozenset[str]], str | Refused] = {}
+
+    def objections(self, service: Service) -> Mapping[str, Problem]:
+        """What speakers alone can know against the Service, by node."""
+        return self._objections.get(str(service.key), {}) if self._objections else {}
+
+    def owners(self, service: Service) -> tuple[tuple[str, str], ...]:
+        """Node and MAC of those that own its addresses by layer2 or vip."""
+        if not self._owners:
+            return ()
+        return tuple(pair for one in service.addresses for pair in self._owners.get(str(one), ()))
+
+    def announced(
+        self, service: Service, grants: Sequence[Grant], may_announce: MayAnnounce, *, revision: int
+    ) -> Announced:
+        """The answer for a Service that holds `grants`; speakers below `revision` have not seen it."""
+        told: list[str] = []
+        for address, pool in grants:
+            said = self._address(service, address, pool, may_announce, revision)
+            if isinstance(said, Refused):
+                message = said.message if len(grants) == 1 else f"{address}: {said.message}"
+                return Announced(False, said.reason, message, said is not _WAITING)
+            told.append(said if len(grants) == 1 else f"{address} {said}")
+        return Announced(True, Reason.ANNOUNCED, "; ".join(told))
+
+    def _address(
+        self, service: Service, address: Address, pool: str, may_announce: MayAnnounce, revision: int
+    ) -> str | Refused:
+        eip = self._eips.get(pool)
+        if eip is None:
+            return Refused(
+                Reason.POOL_GONE,
+                f"Eip {pool} is gone; create it again, or ask for another address",
+            )
+        if address not in service.addresses:
+            return _WAITING
+        if eip.protocol is not Protocol.BGP:
+            return self._owned(address, pool)
+        nodes = may_announce(service, address, eip)
+        objections = self.objections(service)
+        if nodes.announcing and all(self._revisions.get(node, 0) < revision for node in nodes.announcing):
+            return self.reaches[pool].refused or _WAITING
+        if objections or not nodes.announcing:
+            return self._by_bgp(pool, nodes, objections)
+        asked = (pool, nodes.announcing)
+        if asked not in self._told:
+            self._told[asked] = self._by_bgp(pool, nodes, objections)
+        return self._told[asked]
+
+    def _by_bgp(self, pool: str, nodes: Nodes, objections: Mapping[str, Problem]) -> str | Refused:
+        if not nodes.announcing:
+            return self._no_node(nodes)
+        reach = self.reaches[pool]
+        announcing, silent = [], []
+        for node in sorted(nodes.announcing):
+            refused = _objection(objections.get(node))
+            if refused is None and node not in reach.nodes and node not in self._stood_in_for:
+                refused = reach.silent.get(node, _NO_SPEAKER)
+            if refused is None:
+                announcing.append(node)
+            else:
+                silent.append((node, refused))
+        if not announcing:
+            return reach.refused or summed_up(silent, otherwise=_NO_SPEAKER)
+        message = f"announced by {some(announcing)}"
+        return f"{message}; not by {_without(silent)}" if silent else message
+
+    def _no_node(self, nodes: Nodes) -> Refused:
+        refusals = [(node, refused) for node in self._nodes if (refused := nodes.refusal(node)) is not None]
+        different = {refused for _, refused in refusals}
+        if len(different) == 1:
+            return different.pop()
+        nobody = Refused(Reason.NO_ELIGIBLE_NODE, "no Node is known; register one")
+        summary = summed_up(refusals, otherwise=nobody)
+        return Refused(Reason.NO_ELIGIBLE_NODE, summary.message)
+
+    def _owned(self, address: Address, pool: str) -> str | Refused:
+        owners = self._owners.get(str(address), ())
+        if owners:
+            return "announced by " + ", ".join(f"{node} ({mac})" for node, mac in owners)
+        return self.reaches[pool].refused or _WAITING
+
+
+_NO_SPEAKER = Refused(Reason.NO_SPEAKER, "no speaker reports; start one on this node")
+
+
+def _without(silent: Sequence[tuple[str, Refused]]) -> str:
+    return some([f"{node} ({refused.reason})" for node, refused in silent])
+
+
+def _objection(problem: Problem | None) -> Refused | None:
+    if problem is None or problem.reason in _IN_PART or problem.reason not in Reason.__members__.values():
+        return None
+    return Refused(Reason(problem.reason), problem.message)
+
+
+def _objections(speakers: Mapping[str, Speaker]) -> dict[str, dict[str, Problem]]:
+    found: dict[str, dict[str, Problem]] = {}
+    for name in sorted(speakers):
+        for problem in speakers[name].status.problems:
+            if problem.object.startswith(_SERVICE):
+                found.setdefault(problem.object.removeprefix(_SERVICE), {})[name] = problem
+    return found
+
+
+def _owners(speakers: Mapping[str, Speaker]) -> dict[str, tuple[tuple[str, str], ...]]:
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for name in sorted(speakers):
+        status = speakers[name].status
+        for address in (*status.layer2.owned, *status.vip.master):
+            found[address] = (*found.get(address, ()), (name, _mac(speakers[name], address)))
+    return found
+
+
+def _mac(speaker: Speaker, address: str) -> str:
+    wanted = ip_address(address)
+    nics = speaker.status.interfaces
+    return next(
+        (nic.mac for nic in nics if any(wanted in ip_network(subnet) for subnet in nic.subnets)),
+        "no interface with its subnet",
+    )
