@@ -5,6 +5,7 @@ from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.routing import AfiSafi
 
 from .findings import Findings
+from .walk import numbered
 from .wire import bgp as wire
 
 _FAMILIES = {"AFI_IP": Family.IPV4, "AFI_IP6": Family.IPV6}
@@ -13,7 +14,7 @@ _FAMILIES = {"AFI_IP": Family.IPV4, "AFI_IP6": Family.IPV6}
 def afi_safis(written: tuple[wire.AfiSafi, ...], findings: Findings) -> tuple[AfiSafi, ...]:
     """The families in the order written, each once."""
     found: dict[Family, AfiSafi] = {}
-    for index, one in enumerate(written):
+    for index, one in numbered(written):
         path = f"spec.afiSafis[{index}]"
         family = _family(one, path, findings)
         if family in found:

@@ -7,6 +7,7 @@ from openelb_bgp.model.routing import BgpConf, Drain, NextHops
 from .bgp_common import graceful_restart
 from .findings import Findings
 from .numbers import router_id
+from .walk import numbered
 from .wire import bgp as wire
 
 
@@ -23,7 +24,7 @@ def bgp_conf(meta: Meta, spec: wire.BgpConfSpec, findings: Findings) -> BgpConf:
         router_id=_router_id(spec.router_id, findings),
         listen_port=_listen_port(spec.listen_port, findings),
         listen_addresses=_listen_addresses(spec.listen_addresses or (), findings),
-        families=spec.families or (),
+        families=tuple(spec.families or ()),
         use_multiple_paths=bool(spec.use_multiple_paths),
         graceful_restart=graceful_restart(spec.graceful_restart),
         policy=spec.policy or None,
@@ -47,15 +48,14 @@ def _router_id(text: str | None, findings: Findings) -> str | None:
 
 def _listen_port(port: int | None, findings: Findings) -> int:
     if port == 0:
-        remedy = "write a port from 1 to 65535, or -1 to not listen; 179 is used now"
-        findings.left_out("spec.listenPort", port, "is not a port", remedy)
+        findings.left_out("spec.listenPort", port, "is not a port", wire.PORT_REMEDY)
     return port or 179
 
 
 def _listen_addresses(texts: tuple[str, ...], findings: Findings) -> tuple[str, ...]:
     good: list[str] = []
     bad: list[tuple[int, str]] = []
-    for index, text in enumerate(texts):
+    for index, text in numbered(texts):
         try:
             good.append(str(parse_address(text)))
         except ValueError:
@@ -73,5 +73,5 @@ def _drain(found: wire.Drain) -> Drain:
     defaults = Drain()
     return Drain(
         grace_seconds=defaults.grace_seconds if found.grace_seconds is None else float(found.grace_seconds),
-        taints=defaults.taints if found.taints is None else found.taints,
+        taints=defaults.taints if found.taints is None else tuple(found.taints),
     )

@@ -71,6 +71,8 @@ def _neighbor(conf: wire.NeighborConf, findings: Findings) -> str | None:
             findings.fatal(path, text, "has no place beside conf.neighborDiscovery", remedy)
         return None
     if not text:
+        if findings.mentions("spec.conf.neighborDiscovery"):
+            return None
         findings.missing(path, "write the neighbour's IP, or conf.neighborDiscovery: DefaultGateway")
         return None
     try:

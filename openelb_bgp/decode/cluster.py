@@ -9,7 +9,7 @@ from openelb_bgp.model.meta import EMPTY, Meta
 
 from .findings import HIDDEN, Findings
 from .services import address_or_none
-from .walk import join
+from .walk import join, numbered
 from .wire import core as wire
 
 _NO_STATUS = wire.NodeStatus()
@@ -59,7 +59,7 @@ def secret(meta: Meta, document: wire.SecretDocument, findings: Findings) -> Sec
 
 def _addresses(written: tuple[wire.NodeAddress, ...], findings: Findings) -> tuple[Address, ...]:
     found = []
-    for index, one in enumerate(written):
+    for index, one in numbered(written):
         if one.type != "InternalIP":
             continue
         address = address_or_none(one.address)

@@ -44,9 +44,9 @@ _Read = Callable[[Mapping[Any, Any], Kind, Findings], Resource]
 
 
 def decode(document: object) -> Decoded:
-    """Decode one document. Never raises, whatever JSON-like value it is given."""
+    """Decode one document, a dict as a JSON or YAML parser makes it. Never raises, whatever it is given."""
     kind = kind_of(document)
-    if kind is None or not isinstance(document, Mapping):
+    if kind is None or not isinstance(document, dict):
         return _NOT_OURS
     findings = Findings()
     check_version(document, kind, findings)
@@ -65,7 +65,7 @@ def _walked(type_: type[D], make: Callable[[Meta, Any, Findings], Resource]) -> 
 
     def read(document: Mapping[Any, Any], kind: Kind, findings: Findings) -> Resource:
         wire = walk(document, type_, findings, unknown=True)
-        report_misplaced(document, kind, findings, places=())
+        report_misplaced(document, kind, findings, whole=False)
         return make(meta(wire.metadata, kind, findings), wire.spec, findings)
 
     return read
@@ -79,7 +79,7 @@ def _converted(type_: type[C], make: Callable[[Meta, Any, Findings], Resource]) 
             wire: Any = msgspec.convert(document, type_)
         except msgspec.ValidationError:
             wire = walk(document, type_, findings, unknown=False)
-        report_misplaced(document, kind, findings)
+        report_misplaced(document, kind, findings, whole=True)
         return make(meta(wire.metadata, kind, findings), wire, findings)
 
     return read

@@ -18,6 +18,7 @@ from .findings import Findings
 from .numbers import virtual_router_ids
 from .pool_text import address_range, interfaces, ranges
 from .selectors import selector
+from .walk import numbered
 from .wire import eip as wire
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ def _excluded(texts: tuple[str, ...], findings: Findings) -> tuple[AddressRange,
             "write an IP, IP/length or IP1-IP2",
             findings,
         )
-        for index, text in enumerate(texts)
+        for index, text in numbered(texts)
     )
     return tuple(one for one in found if one is not None)
 
@@ -84,15 +85,14 @@ def _interfaces(text: str | None, protocol: Protocol, findings: Findings) -> tup
 def _advertisements(found: wire.EipBgp | None, findings: Findings) -> tuple[Advertisement, ...]:
     written = (found.advertisements or ()) if found else ()
     return tuple(
-        _advertisement(one, f"spec.bgp.advertisements[{index}]", findings)
-        for index, one in enumerate(written)
+        _advertisement(one, f"spec.bgp.advertisements[{index}]", findings) for index, one in numbered(written)
     )
 
 
 def _advertisement(one: wire.Advertisement, path: str, findings: Findings) -> Advertisement:
     plain: list[int] = []
     large: list[tuple[int, int, int]] = []
-    for index, text in enumerate(one.communities or ()):
+    for index, text in numbered(one.communities):
         try:
             found = community(text)
         except ValueError as error:
@@ -108,7 +108,7 @@ def _advertisement(one: wire.Advertisement, path: str, findings: Findings) -> Ad
         local_pref=one.local_pref,
         med=one.med,
         as_path_prepend=one.as_path_prepend or 0,
-        peers=one.peers or (),
+        peers=tuple(one.peers or ()),
         node_selector=selector(one.node_selector, f"{path}.nodeSelector", findings),
         service_selector=selector(one.service_selector, f"{path}.serviceSelector", findings),
     )

@@ -1,10 +1,8 @@
 """Where decoding writes down what is wrong in one object: every defect, not only the first.
 
 The collector and the way a value is shown are here; what is wrong is found elsewhere. Whatever may hold a
-secret is shown as `***`, and a mapping or list only by what it is, because a secret may be inside.
+secret is shown as `***`, and mappings and lists are not shown, because a secret may be inside.
 """
-
-from collections.abc import Mapping
 
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.reasons import Reason
@@ -47,14 +45,13 @@ class Findings:
         (self.fatal if fatal else self.left_out)(path, value, problem, remedy, reason=reason)
 
     def missing(self, path: str, remedy: str) -> None:
-        """A field that must be there is not, unless a bad value there, or around it, is known already."""
-        if not self.mentions(path):
+        """A field that must be there is not, unless a bad value in it has been written down as fatal."""
+        if not any(defect.fatal and defect.path == path for defect in self._defects):
             self.fatal(path, None, "is missing", remedy)
 
     def mentions(self, path: str) -> bool:
-        """Whether a defect at this path, or at one around it, has been written down."""
-        around = {path} | {path[:end] for end in range(len(path)) if path[end] in ".["}
-        return any(defect.path in around for defect in self._defects)
+        """Whether a defect at this path has been written down."""
+        return any(defect.path == path for defect in self._defects)
 
     @property
     def defects(self) -> tuple[Defect, ...]:
@@ -68,13 +65,11 @@ class Findings:
 
 
 def shown(value: object) -> str:
-    """A value as the user wrote it, shortened; of a mapping or a list only what it is; None is empty."""
-    if value is None:
+    """A scalar as the user wrote it, shortened; empty for anything else."""
+    if value is None or isinstance(value, dict | list | tuple | set):
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Mapping | list | tuple | set):
-        return kind_of_value(value)
     text = value if isinstance(value, str) else _number(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
@@ -87,7 +82,7 @@ def kind_of_value(value: object) -> str:
         return "text"
     if isinstance(value, int | float):
         return "a number"
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple | set):
         return "a list"

@@ -33,7 +33,7 @@ def kind_of(document: object) -> Kind | None:
     A version that we do not read, or none at all, is still that kind, so that `decode` can say what is
     wrong; another API group's kind of the same name (Knative's Service) is not.
     """
-    if not isinstance(document, Mapping):
+    if not isinstance(document, dict):
         return None
     name, version = document.get("kind"), document.get("apiVersion")
     kind = _KINDS.get(name) if isinstance(name, str) else None
@@ -62,7 +62,7 @@ def check_version(document: Mapping[Any, Any], kind: Kind, findings: Findings) -
 def ref_of(document: Mapping[Any, Any], kind: Kind) -> ObjectRef:
     """The reference to a document as far as it names itself; what is no text becomes empty."""
     metadata = document.get("metadata")
-    metadata = metadata if isinstance(metadata, Mapping) else {}
+    metadata = metadata if isinstance(metadata, dict) else {}
     name, namespace = metadata.get("name"), metadata.get("namespace")
     return ObjectRef(
         kind,
@@ -87,7 +87,7 @@ def meta(wire: ObjectMeta | None, kind: Kind, findings: Findings) -> Meta:
         uid=wire.uid or "",
         created=_seconds(wire.creation_timestamp),
         deleting=wire.deletion_timestamp is not None,
-        finalizers=wire.finalizers or (),
+        finalizers=tuple(wire.finalizers or ()),
         resource_version=wire.resource_version or "",
         generation=wire.generation or 0,
     )

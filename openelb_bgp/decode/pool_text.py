@@ -57,7 +57,8 @@ def address_range(text: str) -> AddressRange:
     try:
         return parse_range(text)
     except ValueError as error:
-        raise ValueError(f"is no address range: {error}") from None
+        # The remedy that some of these sentences end with is part of ours.
+        raise ValueError(f"is no address range: {str(error).partition(';')[0]}") from None
 
 
 def interfaces(text: str) -> tuple[str, ...]:

@@ -68,7 +68,8 @@ def _choice(value: object, info: inspect.LiteralType) -> Verdict:
     hashable = isinstance(value, str | int) and not isinstance(value, bool)
     if hashable and value in info.values:
         return FINE
-    return "is not known", f"write one of {', '.join(str(option) for option in info.values)}"
+    options = ", ".join(str(option) for option in info.values)
+    return "is not known", f"write {options}" if len(info.values) == 1 else f"write one of {options}"
 
 
 def _time(value: object) -> Verdict:

@@ -3,6 +3,7 @@
 from openelb_bgp.model.meta import LabelSelector, Requirement
 
 from .findings import Findings
+from .walk import numbered
 from .wire import common as wire
 
 _WITH_VALUES = ("In", "NotIn")
@@ -13,11 +14,14 @@ def selector(found: wire.LabelSelector | None, path: str, findings: Findings) ->
     """The model's selector, None where none is written."""
     if found is None:
         return None
-    for index, one in enumerate(found.match_expressions or ()):
+    for index, one in numbered(found.match_expressions):
         _check(one, f"{path}.matchExpressions[{index}]", findings)
     return LabelSelector(
         tuple(sorted((found.match_labels or {}).items())),
-        tuple(Requirement(one.key, one.operator, one.values or ()) for one in found.match_expressions or ()),
+        tuple(
+            Requirement(one.key, one.operator, tuple(one.values or ()))
+            for one in found.match_expressions or ()
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from openelb_bgp.model.meta import EMPTY, Meta
 from openelb_bgp.model.services import Endpoint, EndpointSlice, Ingress, Service, ServicePort
 
 from .findings import Findings
+from .walk import numbered
 from .wire import core as wire
 
 _FAMILIES = {"IPv4": Family.IPV4, "IPv6": Family.IPV6}
@@ -61,7 +62,7 @@ def address_or_none(text: str | None) -> Address | None:
 
 def _families(texts: tuple[str, ...], findings: Findings) -> tuple[Family, ...]:
     found = []
-    for index, text in enumerate(texts):
+    for index, text in numbered(texts):
         if text in _FAMILIES:
             found.append(_FAMILIES[text])
         else:
@@ -72,7 +73,7 @@ def _families(texts: tuple[str, ...], findings: Findings) -> tuple[Family, ...]:
 def _ports(ports: tuple[wire.ServicePort, ...], findings: Findings) -> tuple[ServicePort, ...]:
     return tuple(
         _port(one.protocol or "TCP", one.port, one.name or "", one.node_port or 0)
-        for index, one in enumerate(ports)
+        for index, one in numbered(ports)
         if _is_known(one.protocol, f"spec.ports[{index}].protocol", findings)
     )
 

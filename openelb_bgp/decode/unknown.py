@@ -33,38 +33,42 @@ _HOMES: Mapping[str, tuple[str, tuple[Kind, ...]]] = {
 _HOME_KEYS = frozenset(_HOMES)
 
 
-def report_misplaced(
-    document: Mapping[Any, Any],
-    kind: Kind,
-    findings: Findings,
-    *,
-    places: tuple[tuple[str, ...], ...] = (("metadata",), ("spec",)),
-) -> None:
-    """Write down each of our keys that stands as a label where it is an annotation, or the other way about.
+def report_misplaced(document: Mapping[Any, Any], kind: Kind, findings: Findings, *, whole: bool) -> None:
+    """Write down each of our keys that is a label where it should be an annotation, or the other way about.
 
-    `places` are the mappings where none of our keys belongs; leave out those whose unknown fields are
+    With `whole` also those directly under metadata and spec; leave that out where unknown fields are
     reported anyway.
     """
-    for place in (*places, ("metadata", "labels"), ("metadata", "annotations")):
-        holder: object = document
-        for step in place:
-            holder = holder.get(step) if isinstance(holder, Mapping) else None
-        if isinstance(holder, Mapping) and not _HOME_KEYS.isdisjoint(holder):
-            _report_in(holder, ".".join(place), kind, findings)
+    metadata = document.get("metadata")
+    if isinstance(metadata, dict):
+        _report_in(metadata.get("labels"), _LABEL, kind, findings)
+        _report_in(metadata.get("annotations"), _ANNOTATION, kind, findings)
+    if whole:
+        _report_in(metadata, "metadata", kind, findings)
+        _report_in(document.get("spec"), "spec", kind, findings)
 
 
-def _report_in(holder: Mapping[Any, Any], path: str, kind: Kind, findings: Findings) -> None:
-    for key in sorted(_HOME_KEYS.intersection(holder)):
-        home, kinds = _HOMES[key]
-        if (path == home and kind in kinds) or (path == _LABEL and key == keys.EIP_LABEL):
-            continue
-        findings.left_out(f"{path}[{key}]", None, "means nothing there", remedy_for_key(key))
+def _report_in(holder: object, path: str, kind: Kind, findings: Findings) -> None:
+    wrong = _wrong_keys(kind, path)
+    if isinstance(holder, dict) and not wrong.isdisjoint(holder):
+        for key in sorted(wrong.intersection(holder)):
+            findings.left_out(f"{path}[{key}]", None, "means nothing there", remedy_for_key(key))
+
+
+@functools.cache
+def _wrong_keys(kind: Kind, path: str) -> frozenset[str]:
+    """Which of our keys have no business at a path of a kind."""
+    right = {key for key, (home, kinds) in _HOMES.items() if home == path and kind in kinds}
+    if path == _LABEL:
+        right.add(keys.EIP_LABEL)
+    return _HOME_KEYS - right
 
 
 def remedy_for_key(key: str) -> str:
     """Where one of our own label and annotation keys belongs."""
     home, kinds = _HOMES[key]
-    return f"write it in {home} of a {' or '.join(kinds)}"
+    article = "an" if kinds[0] is Kind.EIP else "a"
+    return f"write it in {home} of {article} {' or '.join(kinds)}"
 
 
 def remedy_for_field(key: str, *, path: str, siblings: tuple[str, ...], root: type[msgspec.Struct]) -> str:

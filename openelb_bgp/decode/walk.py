@@ -7,7 +7,7 @@ fields mean together is decided by the module of each kind.
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,9 +18,21 @@ from .scalars import as_time, verdict
 from .unknown import remedy_for_field
 
 T = TypeVar("T", bound=msgspec.Struct)
+Item = TypeVar("Item")
 
 _BAD: Any = object()
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+class _Kept(tuple[Any, ...]):
+    """The good items of a list that had bad ones, and where each of them stood in it."""
+
+    indices: tuple[int, ...]
+
+    def __new__(cls, numbered_items: list[tuple[int, Any]]) -> "_Kept":
+        kept = super().__new__(cls, (item for _, item in numbered_items))
+        kept.indices = tuple(index for index, _ in numbered_items)
+        return kept
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -52,6 +64,13 @@ def walk(value: object, type_: type[T], findings: Findings, *, unknown: bool) ->
     return type_() if read is _BAD else read
 
 
+def numbered(items: tuple[Item, ...] | None) -> Iterable[tuple[int, Item]]:
+    """The items of a list on the wire, each with its index as the user wrote the list."""
+    if isinstance(items, _Kept):
+        return zip(items.indices, items, strict=True)
+    return enumerate(items or ())
+
+
 def join(path: str, key: object) -> str:
     """The path of a key below a path: dotted, or in brackets where the key is an index or no plain word."""
     if isinstance(key, str) and _PLAIN_KEY.fullmatch(key):
@@ -69,8 +88,8 @@ class _Walker:
 
     def struct(self, value: object, type_: type[msgspec.Struct], place: _Place) -> Any:
         """The struct, or _BAD where it is none, or where a field without a default is missing or bad."""
-        if not isinstance(value, Mapping):
-            return self._wrong_shape(value, place, "is not a mapping", "write its fields below it")
+        if not isinstance(value, dict):
+            return self._wrong_shape(value, place, "a mapping", "write its fields below it")
         known = _fields(type_)
         if self._unknown:
             self._report_unknown(value, known, place.path)
@@ -108,16 +127,17 @@ class _Walker:
 
     def _sequence(self, value: object, item_type: inspect.Type, place: _Place) -> Any:
         if not isinstance(value, list | tuple):
-            return self._wrong_shape(value, place, "is not a list", "write a list")
-        items = (
-            self._any(item, item_type, place.at(f"{place.path}[{index}]", item_type))
+            return self._wrong_shape(value, place, "a list", "write a list")
+        read = (
+            (index, self._any(item, item_type, place.at(f"{place.path}[{index}]", item_type)))
             for index, item in enumerate(value)
         )
-        return tuple(item for item in items if item is not _BAD)
+        good = [(index, item) for index, item in read if item is not _BAD]
+        return _Kept(good) if len(good) < len(value) else tuple(item for _, item in good)
 
     def _mapping(self, value: object, value_type: inspect.Type, place: _Place) -> Any:
-        if not isinstance(value, Mapping):
-            return self._wrong_shape(value, place, "is not a mapping", "write `key: value` below it")
+        if not isinstance(value, dict):
+            return self._wrong_shape(value, place, "a mapping", "write `key: value` below it")
         good = {}
         for key, item in value.items():
             inner = place.at(join(place.path, key), value_type)
@@ -138,9 +158,10 @@ class _Walker:
         self._findings.add(place.path, value, problem, remedy, fatal=place.vital)
         return _BAD
 
-    def _wrong_shape(self, value: object, place: _Place, problem: str, remedy: str) -> Any:
-        # What stands here may be a secret that slipped a level up, so only its sort is shown.
-        return self._wrong(kind_of_value(value), place, problem, place.remedy or remedy)
+    def _wrong_shape(self, value: object, place: _Place, wanted: str, remedy: str) -> Any:
+        # What stands here may be a secret that slipped a level up, so only its sort is told.
+        problem = f"is {kind_of_value(value)}, not {wanted}"
+        return self._wrong(None, place, problem, place.remedy or remedy)
 
     def _report_unknown(
         self, value: Mapping[Any, Any], known: Mapping[str, inspect.Field], path: str

@@ -8,6 +8,7 @@ from msgspec import Meta
 from .common import Asn, FullObjectMeta, LabelSelector, OwnAsn, Port, Seconds24, Text, Ttl, Uint32, doc
 
 # -1 is GoBGP's way to say "do not listen".
+PORT_REMEDY = "write a port from 1 to 65535, or -1 to not listen; until then it is 179"
 ListenPort = Annotated[int, Meta(ge=-1, le=65535)]
 RestartSeconds = Annotated[int, Meta(ge=0, le=4095)]
 Uint16 = Annotated[int, Meta(ge=0, le=65535)]
@@ -57,7 +58,9 @@ class BgpConfSpec(msgspec.Struct, rename="camel", kw_only=True):
     router_id: Annotated[
         str | None, doc("Router id of all nodes, as a dotted quad; the node's InternalIP when absent.")
     ] = None
-    listen_port: Annotated[ListenPort | None, doc("TCP port of gobgpd; 179 when absent.")] = None
+    listen_port: Annotated[
+        ListenPort | None, doc("TCP port of gobgpd; 179 when absent, -1 to not listen.", remedy=PORT_REMEDY)
+    ] = None
     listen_addresses: Annotated[
         tuple[str, ...] | None, doc("Addresses that gobgpd listens on; all when absent.")
     ] = None
