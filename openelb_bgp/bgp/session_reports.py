@@ -1,212 +1,147 @@
-"""One BGP session as it shall be: a BgpPeer, its BgpConf and our defaults, merged into a PeerConf.
+"""What gobgpd shows of its peers, turned into facts for plans and into words for statuses.
 
-Pure, and about one peer at a time: whether the peer is used at all is decided in `peers`. Where neither
-object says anything: hold time 9 s and graceful restart without notifications, so that a silent node is out
-within 9 s while a restart of gobgpd loses nothing.
+Pure: `now` comes in. A session's instants are this process's own monotonic clock, so that they can be
+compared with what it observes of other nodes; the times in statuses are gobgpd's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
-import msgspec
-
-from openelb_bgp.model import routing
-from openelb_bgp.model.addresses import Family
-from openelb_bgp.model.facts import Facts
-from openelb_bgp.model.reasons import Reason, Refused
-from openelb_bgp.model.routing import BgpConf, BgpPeer
-
-from .discovery import family_of
-from .model import (
-    AddressFamily,
-    Bfd,
-    GracefulRestart,
-    Password,
-    PeerConf,
-    PrefixLimit,
-    RemovePrivate,
-    Timers,
-    Transport,
+from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.facts import SessionFact
+from openelb_bgp.model.statuses import (
+    MessageCounts,
+    Messages,
+    PeerState,
+    Queues,
+    SessionStatus,
+    TimersState,
 )
 
-HOLD_TIME, KEEPALIVE = 9, 3
-MULTIHOP_HOLD_TIME, MULTIHOP_KEEPALIVE = 90, 30
-CONNECT_RETRY = 10
-"""GoBGP's 120 s would let one lost SYN cost two minutes: it is the time-out of a connection attempt."""
-IDLE_HOLD_TIME = 5
-"""GoBGP waits 30 s after a reset before it tries again."""
-RESTART_TIME, DEFERRAL_TIME = 60, 5
-SEND_MAX = 255
-LONG_LIVED_RESTART_TIME = 3600
-_BFD_SINCE = (4, 5)
-_LOCAL_ADDRESS_DEFAULTED_SINCE = (3, 15)
+from .model import MessageCounts as ObservedCounts
+from .model import ObservedPeer, SessionState
 
 
-class Effective(msgspec.Struct, frozen=True):
-    """What a peer's settings become, and what of them has no effect here, each with its remedy."""
-
-    conf: PeerConf
-    remarks: tuple[Refused, ...]
-
-
-def session(
-    peer: BgpPeer,
-    conf: BgpConf,
+def session_facts(
+    observed: Mapping[str, ObservedPeer],
     *,
-    address: str,
-    families: frozenset[Family],
-    asn: int,
-    password: Password | None,
-    facts: Facts,
-) -> Effective:
-    """The session of one neighbour. `asn` is this node's own, which the peer's localAs overrides."""
-    local_asn = peer.local_asn or asn
-    internal = peer.peer_asn == local_asn
-    restart = graceful_restart(conf.graceful_restart, peer.graceful_restart, peer=peer)
-    multihop = None if internal else peer.ebgp_multihop_ttl
-    return Effective(
-        PeerConf(
-            name=peer.name,
-            neighbor_address=address,
-            peer_asn=peer.peer_asn,
-            local_asn=local_asn,
-            auth_password=password,
-            description=peer.description or "",
-            remove_private=RemovePrivate.NONE if internal else _remove_private(peer),
-            route_flap_damping=bool(peer.route_flap_damping),
-            allow_own_asn=peer.allow_own_asn or 0,
-            replace_peer_asn=bool(peer.replace_peer_asn) and not internal,
-            admin_down=bool(peer.admin_down),
-            ebgp_multihop_ttl=multihop,
-            ttl_security_min=peer.ttl_security_min,
-            timers=timers(peer.timers, multihop=multihop is not None and multihop > 1),
-            transport=_transport(peer.transport, address, facts),
-            graceful_restart=restart,
-            bfd=_bfd(peer.bfd) if _can_bfd(facts) else None,
-            afi_safis=tuple(_family(peer, family, restart) for family in sorted(families, key=_order)),
-        ),
-        tuple(_remarks(peer, internal=internal, facts=facts)),
-    )
-
-
-def graceful_restart(
-    conf: routing.GracefulRestart | None, own: routing.GracefulRestart | None, *, peer: BgpPeer
-) -> GracefulRestart:
-    """The peer's settings over BgpConf's over our defaults. Whether we restart now is the announcer's."""
-    wanted = {
-        "enabled": True,
-        "restart_time": RESTART_TIME,
-        "deferral_time": DEFERRAL_TIME,
-        "longlived_enabled": any(one.long_lived_enabled for one in peer.afi_safis),
+    names: Mapping[str, str],
+    before: Mapping[str, SessionFact],
+    now: float,
+) -> dict[str, SessionFact]:
+    """A fact per neighbour address; `names` maps the address to its BgpPeer."""
+    return {
+        address: _fact(peer, name=names.get(address, ""), before=before.get(address), now=now)
+        for address, peer in observed.items()
     }
-    for written in (conf, own):
-        if written is not None:
-            wanted |= {
-                field: value
-                for field in written.__struct_fields__
-                if field != "local_restarting" and (value := getattr(written, field)) is not None
-            }
-    return msgspec.convert(wanted, GracefulRestart) if wanted["enabled"] else GracefulRestart()
 
 
-def timers(written: routing.Timers, *, multihop: bool) -> Timers:
-    """What is written, and what fits it: a keepalive of a third of the hold time (RFC 4271, 10)."""
-    hold = written.hold_time
-    if hold is None:
-        least = MULTIHOP_HOLD_TIME if multihop else HOLD_TIME
-        hold = max(least, 3 * (written.keepalive_interval or 0))
-    return Timers(
-        connect_retry=written.connect_retry or CONNECT_RETRY,
-        hold_time=hold,
-        keepalive_interval=written.keepalive_interval or hold // 3,
-        minimum_advertisement_interval=written.minimum_advertisement_interval or 0,
-        idle_hold_time_after_reset=IDLE_HOLD_TIME,
+def _fact(peer: ObservedPeer, *, name: str, before: SessionFact | None, now: float) -> SessionFact:
+    was_up = before is not None and before.established
+    since = before.since if before is not None else None
+    lost_at = before.lost_at if before is not None else None
+    if peer.established and not was_up:
+        since = now
+    if was_up and not peer.established:
+        lost_at = now
+    return SessionFact(
+        peer=name,
+        established=peer.established,
+        since=since,
+        lost_at=lost_at,
+        negotiated=frozenset(peer.families) if peer.established else frozenset(),
+        add_path=frozenset(peer.add_path_send) if peer.established else frozenset(),
+        local_address=_address(peer.local_address),
+        remote_graceful_restart=peer.remote.graceful_restart,
     )
 
 
-def _order(family: Family) -> int:
-    return family.value
-
-
-def _remove_private(peer: BgpPeer) -> RemovePrivate:
-    return RemovePrivate((peer.remove_private_as or "none").lower())
-
-
-def _family(peer: BgpPeer, family: Family, restart: GracefulRestart) -> AddressFamily:
-    written = next((one for one in peer.afi_safis if one.family is family), routing.AfiSafi(family=family))
-    graceful = restart.enabled if written.mp_graceful_restart is None else written.mp_graceful_restart
-    return AddressFamily(
-        family=family,
-        add_paths_receive=bool(written.add_paths_receive),
-        add_paths_send_max=SEND_MAX if written.add_paths_send_max is None else written.add_paths_send_max,
-        mp_graceful_restart=graceful and restart.enabled,
-        llgr_restart_time=(written.long_lived_restart_time or LONG_LIVED_RESTART_TIME)
-        if written.long_lived_enabled and restart.longlived_enabled
-        else None,
-        prefix_limit=None
-        if written.prefix_limit is None
-        else PrefixLimit(written.prefix_limit, written.prefix_limit_shutdown_threshold or 0),
-    )
-
-
-def _transport(written: routing.Transport, address: str, facts: Facts) -> Transport:
-    local = written.local_address
-    return Transport(
-        local_address=_link_local_end(address, facts) if local is None else str(local),
-        passive_mode=bool(written.passive_mode),
-        remote_address=written.remote_address or "",
-        remote_port=written.remote_port or 0,
-        mtu_discovery=bool(written.mtu_discovery),
-        tcp_mss=written.tcp_mss or 0,
-    )
-
-
-def _link_local_end(address: str, facts: Facts) -> str | None:
-    """Our end of a link-local session, which GoBGP before 3.15 wants to be told at each update."""
-    version = facts.gobgp_version
-    zone = address.partition("%")[2]
-    if not zone or version is None or version >= _LOCAL_ADDRESS_DEFAULTED_SINCE:
+def _address(text: str) -> Address | None:
+    try:
+        return ip_address(text.partition("%")[0])
+    except ValueError:
         return None
-    ends = (one.ip for link in facts.links if link.name == zone for one in link.addresses)
-    return next((f"{end}%{zone}" for end in ends if end.version == 6 and end.is_link_local), None)
 
 
-def _bfd(written: routing.Bfd | None) -> Bfd | None:
-    if written is None or not written.enabled:
-        return None
-    return Bfd(
-        desired_minimum_tx_interval=written.desired_minimum_tx_interval or 0,
-        required_minimum_receive=written.required_minimum_receive or 0,
-        detection_multiplier=written.detection_multiplier or 0,
+def session_status(peer: ObservedPeer, *, name: str, last_error: str) -> SessionStatus:
+    """The session as people read it; `last_error` is empty while it is up."""
+    return SessionStatus(
+        peer=name,
+        peer_state=_peer_state(peer),
+        timers_state=TimersState(
+            negotiated_hold_time=_seconds(peer.negotiated_hold_time if peer.established else 0),
+            hold_time=_seconds(peer.hold_time),
+            keepalive_interval=_seconds(peer.keepalive_interval),
+            connect_retry=_seconds(peer.connect_retry),
+            uptime=_time(peer.uptime),
+            downtime=_time(peer.downtime),
+        ),
+        since=_time(peer.uptime) if peer.established else "",
+        lost_at="" if peer.established else _time(peer.downtime),
+        last_error="" if peer.established else last_error,
     )
 
 
-def _can_bfd(facts: Facts) -> bool:
-    # Unknown is taken for what we ship; a plan made before gobgpd answers is made again when it does.
-    return facts.gobgp_version is None or facts.gobgp_version >= _BFD_SINCE
+def _peer_state(peer: ObservedPeer) -> PeerState:
+    return PeerState(
+        session_state=peer.session_state.value,
+        admin_state=peer.admin_state.value,
+        neighbor_address=peer.neighbor_address,
+        peer_as=peer.peer_asn,
+        local_as=peer.local_asn,
+        peer_group=peer.peer_group,
+        peer_type=peer.peer_type.value,
+        description=peer.description,
+        router_id=peer.router_id,
+        out_q=peer.out_q,
+        flops=peer.flops,
+        queues=Queues(input=peer.queue_input, output=peer.queue_output),
+        messages=Messages(received=_counts(peer.received), sent=_counts(peer.sent)),
+    )
 
 
-def _remarks(peer: BgpPeer, *, internal: bool, facts: Facts) -> Iterator[Refused]:
-    if peer.bfd is not None and peer.bfd.enabled and not _can_bfd(facts):
-        yield Refused(Reason.UNSUPPORTED, "bfd needs GoBGP 4.5 or later: update gobgpd; left off until then")
-    if peer.peer_group is not None:
-        yield Refused(
-            Reason.UNSUPPORTED, "conf.peerGroup names a group that gobgpd does not have here: remove it"
-        )
-    if internal and (_remove_private(peer) is not RemovePrivate.NONE or peer.replace_peer_asn):
-        yield Refused(
-            Reason.NO_EFFECT, "conf.removePrivateAs and conf.replacePeerAs are for eBGP; this peer is iBGP"
-        )
-    if internal and peer.ebgp_multihop_ttl is not None:
-        yield Refused(Reason.NO_EFFECT, "ebgpMultihop is for eBGP; this peer is iBGP")
-    if peer.neighbor_interface is not None and not _is_zoned(peer):
-        yield Refused(
-            Reason.NO_EFFECT,
-            "conf.neighborInterface counts only beside a link-local neighborAddress; "
-            "use transport.localAddress to choose the interface",
-        )
+def _counts(counts: ObservedCounts) -> MessageCounts:
+    return MessageCounts(
+        notification=counts.notification,
+        update=counts.update,
+        open=counts.open,
+        keepalive=counts.keepalive,
+        refresh=counts.refresh,
+        discarded=counts.discarded,
+        total=counts.total,
+    )
 
 
-def _is_zoned(peer: BgpPeer) -> bool:
-    address = peer.neighbor_address
-    return address is not None and family_of(address) is Family.IPV6 and ip_address(address).is_link_local
+def _seconds(value: int) -> str:
+    return str(value) if value else ""
+
+
+def _time(instant: datetime | None) -> str:
+    return "" if instant is None else instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_WORDS: Mapping[str, str] = {
+    "hold-timer-expired": "the peer was silent for the hold time: it is down, or the way to it is",
+    "read-failed": "the peer closed the TCP connection",
+    "write-failed": "the TCP connection broke",
+    "admin-down": "the peer is administratively down",
+    "bad-peer-as": "the peer has another ASN than spec.conf.peerAs says",
+}
+
+
+def why_down(peer: ObservedPeer, *, logged: str = "") -> str:
+    """Why a session is not up, in words; `logged` is the last line that gobgpd wrote of this peer."""
+    said = peer.disconnect_message or _WORDS.get(peer.disconnect_reason, peer.disconnect_reason) or logged
+    if said:
+        return said
+    match peer.session_state:
+        case SessionState.ESTABLISHED:
+            return ""
+        case SessionState.OPENSENT | SessionState.OPENCONFIRM:
+            return "connected, but the peer's OPEN has not come or was not accepted"
+        case _:
+            return (
+                f"no TCP connection to {peer.neighbor_address}: nobody listens there, a firewall drops it, "
+                "or the passwords differ"
+            )
