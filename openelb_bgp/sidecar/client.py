@@ -85,14 +85,19 @@ def _alive(identity: Identity | None) -> Identity | None:
 
 
 async def ensure(
-    directory: Path, *, gobgpd: str = "gobgpd", extra: Sequence[str] = (), within: float = 15.0
+    directory: Path,
+    *,
+    gobgpd: str = "gobgpd",
+    api_hosts: Sequence[str] = (),
+    extra: Sequence[str] = (),
+    within: float = 15.0,
 ) -> Running:
     """The sidecar that is there, or a new one; like `spawn` otherwise."""
     found = find(directory)
     if found and found.sidecar:
         return await _until_ready(places(directory, GOBGPD), within=within)
     try:
-        return await spawn(directory, gobgpd=gobgpd, extra=extra, within=within)
+        return await spawn(directory, gobgpd=gobgpd, api_hosts=api_hosts, extra=extra, within=within)
     except SidecarBusy:
         # Somebody was faster, and has not written its pid file yet.
         return await _until_ready(places(directory, GOBGPD), within=within)
@@ -142,17 +147,16 @@ async def _until_ready(place: Places, *, within: float) -> Running:
     last: Dump | None = None
     try:
         async with asyncio.timeout(within):
-            while last is None or not last.ready:
+            while True:
+                last = await _dump_if_there(place)
+                if last and last.ready and last.pid:
+                    sidecar = processes.identify(last.sidecar_pid)
+                    return Running(place.api_target, sidecar, processes.identify(last.pid))
                 if last and last.crash_loop:
                     raise DaemonFailed(_obituary(place, last))
-                last = await _dump_if_there(place)
-                await asyncio.sleep(_POLL_SECONDS if last is None or not last.ready else 0)
+                await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError as exc:
         raise DaemonFailed(_obituary(place, last)) from exc
-    found = find(place.folder.parent)
-    if found is None:
-        raise DaemonFailed(_obituary(place, last))
-    return found
 
 
 async def _dump_if_there(place: Places) -> Dump | None:
@@ -196,7 +200,7 @@ async def dump(directory: Path) -> Dump:
 
 
 async def restart(directory: Path) -> Dump:
-    """Kill the daemon (its routes stay at graceful-restart helpers) and start it anew. Raises as `control`."""
+    """Kill the daemon (its routes stay at graceful-restart helpers) and start it anew; see `control`."""
     return await control(directory, Command.RESTART)
 
 

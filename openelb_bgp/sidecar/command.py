@@ -85,8 +85,6 @@ def _behind_the_dashes(argv: Sequence[str]) -> tuple[str, ...]:
 def _run(options: argparse.Namespace) -> int:
     kind = KINDS[options.kind]
     place = places(options.dir, kind)
-    # gobgpd takes the mode of its socket from here.
-    os.umask(0o077)
     make_private(place)
     held = lock(place)
     task = Task(
@@ -142,6 +140,8 @@ def _leave_for(log: Path, *, own_session: bool) -> None:
 def _supervise(task: Task, output: FileOutput | PipedOutput, held: int) -> int:
     if exposed := open_addresses(task.wish.api_hosts):
         say("warning", "api_open_on_network", addresses=exposed, risk="it knows no authentication")
+    # gobgpd takes the mode of its socket from here.
+    os.umask(0o077)
     try:
         supervisor = Supervisor(task, output)
     except OSError as exc:
