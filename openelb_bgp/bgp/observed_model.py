@@ -9,34 +9,31 @@ from enum import StrEnum
 import msgspec
 
 from openelb_bgp.bgp.path_model import PathAttrs, PathKey
-from openelb_bgp.bgp.speaker_model import GlobalConf, GracefulRestart, PeerType
+from openelb_bgp.bgp.speaker_model import GlobalConf, PeerType
 from openelb_bgp.model.addresses import Family
 
 
 class ObservedGlobal(msgspec.Struct, frozen=True, kw_only=True):
     """What GetBgp shows of a started speaker (one that is not started is None).
 
-    `listen_addresses` is () where gobgpd listens on all, which it spells as 0.0.0.0 and ::.
+    `listen_addresses` is () where gobgpd listens on all, which it spells as 0.0.0.0 and ::. Families and
+    graceful restart of a running speaker are not to be had from gobgpd.
     """
 
     asn: int
     router_id: str
     listen_port: int
     listen_addresses: tuple[str, ...] = ()
-    families: tuple[int, ...] = ()
     use_multiple_paths: bool = False
-    graceful_restart: GracefulRestart | None = None
 
     def differs_from(self, conf: GlobalConf) -> tuple[str, ...]:
-        """The fields of `conf` that this speaker does not run, by name; () means nothing to change."""
+        """The fields of `conf` that this speaker is seen not to run, by name."""
         pairs = {
             "asn": (self.asn, conf.asn),
             "router_id": (self.router_id, conf.router_id),
             "listen_port": (self.listen_port, conf.listen_port),
             "listen_addresses": (set(self.listen_addresses), _listened(conf.listen_addresses)),
-            "families": (set(self.families), set(conf.families)),
             "use_multiple_paths": (self.use_multiple_paths, conf.use_multiple_paths),
-            "graceful_restart": (_restart_settings(self), _restart_settings(conf)),
         }
         return tuple(name for name, (runs, wanted) in pairs.items() if runs != wanted)
 
@@ -46,21 +43,6 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 
 def _listened(addresses: tuple[str, ...]) -> set[str]:
     return set() if set(addresses) == _EVERYWHERE else set(addresses)
-
-
-def _restart_settings(conf: GlobalConf | ObservedGlobal) -> tuple[object, ...]:
-    # Restarting flags are state, and while it is off gobgpd ignores the rest.
-    settings = conf.graceful_restart
-    if settings is None or not settings.enabled:
-        return ()
-    return (
-        settings.restart_time,
-        settings.helper_only,
-        settings.deferral_time,
-        settings.notification_enabled,
-        settings.longlived_enabled,
-        settings.stale_routes_time,
-    )
 
 
 class SessionState(StrEnum):
@@ -160,12 +142,14 @@ class ObservedPeer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PeerEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A peer came, changed its state or was deleted, as WatchEvent tells it; details are ListPeer's."""
+    """A peer is there or changed its state, as WatchEvent tells it; details are ListPeer's.
+
+    A deletion looks like IDLE, or is not told at all: gobgpd says it only of established peers.
+    """
 
     neighbor_address: str
     session_state: SessionState
     admin_state: AdminState = AdminState.UP
-    deleted: bool = False
 
 
 class ObservedPath(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,6 +42,9 @@ _HOLD_TIME = 90
 _IDLE_HOLD_TIME_AFTER_RESET = 30
 _DEFERRAL_TIME = 360
 _MAX_TTL = 255
+_SESSION_STATES = {
+    number: name.removeprefix("SESSION_STATE_") for name, number in pb4.PeerState.SessionState.items()
+}
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 
 
@@ -82,15 +85,12 @@ def read_global(message: pb4.Global) -> ObservedGlobal | None:
     if not message.asn:
         return None
     everywhere = set(message.listen_addresses) == _EVERYWHERE
-    restart = message.graceful_restart
     return ObservedGlobal(
         asn=message.asn,
         router_id=message.router_id,
         listen_port=message.listen_port,
         listen_addresses=() if everywhere else tuple(message.listen_addresses),
-        families=tuple(message.families),
         use_multiple_paths=message.use_multiple_paths,
-        graceful_restart=_read_restart(restart) if restart.enabled else None,
     )
 
 
@@ -109,18 +109,6 @@ def _restart_message(pb: ModuleType, restart: GracefulRestart) -> pb4.GracefulRe
         mode=restart.mode,
     )
     return message
-
-
-def _read_restart(message: pb4.GracefulRestart) -> GracefulRestart:
-    return GracefulRestart(
-        enabled=message.enabled,
-        restart_time=message.restart_time,
-        helper_only=message.helper_only,
-        deferral_time=message.deferral_time,
-        notification_enabled=message.notification_enabled,
-        longlived_enabled=message.longlived_enabled,
-        stale_routes_time=message.stale_routes_time,
-    )
 
 
 def peer_message(pb: ModuleType, peer: PeerConf) -> pb4.Peer:
@@ -280,30 +268,31 @@ def read_peer(pb: ModuleType, message: pb4.Peer) -> ObservedPeer:
 
 def read_session_state(number: int) -> SessionState:
     """Session states have the same numbers in both APIs."""
-    name = pb4.PeerState.SessionState.Name(number).removeprefix("SESSION_STATE_")
-    return SessionState.UNKNOWN if name == "UNSPECIFIED" else SessionState(name)
+    name = _SESSION_STATES.get(number, "")
+    return SessionState(name) if name in SessionState.__members__ else SessionState.UNKNOWN
 
 
 def read_admin_state(pb: ModuleType, number: int) -> AdminState:
     """Whether the peer is switched on."""
-    name = pb.PeerState.AdminState.Name(number).removeprefix("ADMIN_STATE_")
-    return AdminState.UP if name == "UNSPECIFIED" else AdminState(name)
+    states = {
+        pb.PeerState.ADMIN_STATE_DOWN: AdminState.DOWN,
+        pb.PeerState.ADMIN_STATE_PFX_CT: AdminState.PFX_CT,
+    }
+    return states.get(number, AdminState.UP)
 
 
 def read_peer_event(pb: ModuleType, message: pb4.WatchEventResponse) -> PeerEvent | None:
-    """What WatchEvent tells about one peer; None for its other messages."""
+    """What WatchEvent tells about one peer; None for its other messages (the end of the initial ones)."""
     if message.WhichOneof("event") != "peer":
         return None
-    kinds = pb.WatchEventResponse.PeerEvent
     state = message.peer.peer.state
-    address = state.neighbor_address or message.peer.peer.conf.neighbor_address
-    if message.peer.type == kinds.TYPE_END_OF_INIT or not address:
+    address = address_or_nothing(state.neighbor_address)
+    if not address:
         return None
     return PeerEvent(
         neighbor_address=address,
         session_state=read_session_state(state.session_state),
         admin_state=read_admin_state(pb, state.admin_state),
-        deleted=message.peer.type == kinds.TYPE_UNSPECIFIED,
     )
 
 

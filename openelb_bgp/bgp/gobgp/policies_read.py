@@ -5,6 +5,7 @@ Nothing is put right here: what comes out goes through `canonical` before it is 
 
 from ipaddress import ip_network
 from types import ModuleType
+from typing import Any
 
 from openelb_bgp.bgp.gobgp._pb import gobgp4_pb2 as pb4
 from openelb_bgp.bgp.model import (
@@ -33,9 +34,14 @@ from openelb_bgp.bgp.model import (
 )
 
 
-def word(name: str, kind: str) -> str:
-    """Our word for an enum's member: the reverse of `policies.member`; "" for UNSPECIFIED."""
-    text = name.removeprefix(f"{kind}_").lower().replace("_", "-")
+def word(enum: Any, number: int, kind: str) -> str:
+    """Our word for an enum's number: the reverse of `policies.member`.
+
+    "" for UNSPECIFIED, and for numbers without a name: 3.10 shows -1 for some conditions that nobody asked.
+    """
+    if number not in enum.values():
+        return ""
+    text: str = enum.Name(number).removeprefix(f"{kind}_").lower().replace("_", "-")
     return "" if text == "unspecified" else text
 
 
@@ -70,35 +76,35 @@ def read_policy(pb: ModuleType, message: pb4.Policy) -> Policy:
 def read_assignment(pb: ModuleType, message: pb4.PolicyAssignment) -> PolicyAssignment:
     """One global binding of ListPolicyAssignment."""
     return PolicyAssignment(
-        direction=Direction(word(pb.PolicyDirection.Name(message.direction), "POLICY_DIRECTION")),
+        direction=Direction(word(pb.PolicyDirection, message.direction, "POLICY_DIRECTION")),
         policies=tuple(policy.name for policy in message.policies),
         default=_disposition(pb, message.default_action),
     )
 
 
 def _disposition(pb: ModuleType, number: int) -> Disposition:
-    return Disposition(word(pb.RouteAction.Name(number), "ROUTE_ACTION") or "none")
+    return Disposition(word(pb.RouteAction, number, "ROUTE_ACTION") or "none")
 
 
 def _match(pb: ModuleType, message: pb4.MatchSet) -> MatchSet | None:
     if not message.name:
         return None
-    return MatchSet(message.name, MatchOption(word(pb.MatchSet.Type.Name(message.type), "TYPE") or "any"))
+    return MatchSet(message.name, MatchOption(word(pb.MatchSet.Type, message.type, "TYPE") or "any"))
 
 
 def _comparison(pb: ModuleType, number: int, value: int) -> Comparison:
-    return Comparison(Operator(word(pb.Comparison.Name(number), "COMPARISON") or "eq"), value)
+    return Comparison(Operator(word(pb.Comparison, number, "COMPARISON") or "eq"), value)
 
 
 def _origin(pb: ModuleType, number: int) -> Origin | None:
-    name = word(pb.OriginType.Name(number), "ORIGIN_TYPE")
+    name = word(pb.OriginType, number, "ORIGIN_TYPE")
     return Origin(name) if name else None
 
 
 def _conditions(pb: ModuleType, message: pb4.Conditions) -> Conditions:
     length, count = message.as_path_length, message.community_count
-    rpki = word(pb.ValidationState.Name(message.rpki_result), "VALIDATION_STATE")
-    route_type = word(pb.Conditions.RouteType.Name(message.route_type), "ROUTE_TYPE")
+    rpki = word(pb.ValidationState, message.rpki_result, "VALIDATION_STATE")
+    route_type = word(pb.Conditions.RouteType, message.route_type, "ROUTE_TYPE")
     return Conditions(
         prefix_set=_match(pb, message.prefix_set),
         neighbor_set=_match(pb, message.neighbor_set),
@@ -133,7 +139,7 @@ def _optional_value(message: pb4.Conditions, field: str) -> int | None:
 def _community_action(pb: ModuleType, message: pb4.CommunityAction) -> CommunityAction | None:
     if not message.communities:
         return None
-    method = word(pb.CommunityAction.Type.Name(message.type), "TYPE") or "add"
+    method = word(pb.CommunityAction.Type, message.type, "TYPE") or "add"
     return CommunityAction(CommunityMethod(method), tuple(message.communities))
 
 
