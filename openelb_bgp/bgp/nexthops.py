@@ -5,7 +5,6 @@ eligible nodes, and its attributes by the advertisements. Stand-ins are in `stan
 """
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +27,7 @@ from .standins import StandInMemory, StandIns, stand_ins
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
 _LONG_AGO = float("-inf")
+_UNSPECIFIED = frozenset({"None", "0.0.0.0", "::"})
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,9 +134,8 @@ def _drains(nodes: Mapping[str, NodeState], facts: Facts, previous: HopMemory | 
 
 def _adopted_own(facts: Facts, node: NodeState) -> bool:
     """Whether gobgpd was found with paths of this node itself."""
-    own = {one.ip for link in facts.links for one in link.addresses} | set(node.addresses)
-    found = {ip_address(next_hop) for _, next_hop in facts.adopted}
-    return any(one.is_unspecified or one in own for one in found)
+    own = {str(one.ip) for link in facts.links for one in link.addresses} | {str(x) for x in node.addresses}
+    return not _UNSPECIFIED.union(own).isdisjoint(next_hop for _, next_hop in facts.adopted or ())
 
 
 def _grace_ends(drains: Mapping[str, float], conf: BgpConf, facts: Facts) -> list[float]:

@@ -68,8 +68,9 @@ def stand_ins(
     draft = _Draft(others, facts, after=after, previous=previous)
     for node in others.values():
         for peer in peers.values():
-            for family in sorted((one.family for one in peer.afi_safis), key=lambda one: one.value):
-                draft.consider(node, peer, family)
+            for one in peer.afi_safis:
+                if one.enabled:
+                    draft.consider(node, peer, one.family)
     return draft.finish()
 
 
@@ -86,7 +87,7 @@ class _Draft:
         self._facts = facts
         self._after = after
         self._previous = previous
-        self._adopted = {next_hop for _, next_hop in facts.adopted}
+        self._adopted = {next_hop for _, next_hop in facts.adopted or ()}
         self._standing: set[Standing] = set()
         self._probes: set[Probe] = set()
         self._deadlines: list[float] = []

@@ -80,7 +80,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that this node knows by itself at `now` (monotonic seconds).
 
     `answering` holds addresses of other nodes that answer our ARP or NDP probes. `adopted` holds the
-    `(prefix, next hop)` texts found in gobgpd when it was adopted. `first_seen` is when this process began
+    `(prefix, next hop)` texts found in gobgpd when it was adopted, None while it has not been read (a plan
+    made then is not complete: what a restarted speaker stood in for is not known). `first_seen` is when this process began
     to observe. `forwarding_proven` says that the node's data plane has been seen working since boot.
     """
 
@@ -91,7 +92,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Mapping[str, SessionFact] = _NONE
     speakers: Mapping[str, SpeakerFact] = _NONE
     answering: frozenset[Address] = frozenset()
-    adopted: frozenset[tuple[str, str]] = frozenset()
+    adopted: frozenset[tuple[str, str]] | None = frozenset()
     gobgp_version: tuple[int, int] | None = None
     first_seen: float = 0.0
     forwarding_proven: bool = True
