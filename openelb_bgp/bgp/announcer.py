@@ -6,7 +6,7 @@ changes are the truth. How changes are carried out is in `execute`, how gobgpd i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -21,41 +21,25 @@ from openelb_bgp.ports import Announcement, Clock
 
 from . import metrics
 from .diff import Configuration, diff, needs_restart
-from .execute import Executor, Failure, Gobgp
+from .execute import Executor, Failure
 from .gobgp.canonical import canonical
+from .gobgp.client import ResetDirection
 from .gobgp.errors import GobgpError, SidecarUnavailable, UnknownApi
-from .gobgp.features import Features
 from .memory import Memory
 from .model import RoutingPolicy
 from .observe import observe
 from .plan import plan as make_plan
 from .planned import BgpPlan, PlanOptions, Probe
+from .port import Gobgp
 from .watched import Sessions
 
 log = structlog.get_logger(__name__)
 
 
-class Connected(Gobgp, Protocol):
-    """A client of a gobgpd that answers."""
-
-    @property
-    def features(self) -> Features:
-        """What this gobgpd can do."""
-        ...
-
-    def peer_changes(self) -> AsyncIterator[None]:
-        """Says, for as long as the connection lasts, that some session changed; always drained."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of the connection."""
-        ...
-
-
 class Daemon(Protocol):
     """The gobgpd beside us, however it is kept."""
 
-    async def connect(self) -> Connected:
+    async def connect(self) -> Gobgp:
         """A client of it. Raises GobgpError."""
         ...
 
@@ -97,7 +81,7 @@ class BgpAnnouncer:
         self._new_boot = new_boot
         self._booted = booted
         self._plan: BgpPlan | None = None
-        self._gobgp: Connected | None = None
+        self._gobgp: Gobgp | None = None
         self._connected = asyncio.Event()
         self._actual: Configuration | None = None
         self._routing = _Canonical(None, RoutingPolicy())
@@ -179,7 +163,7 @@ class BgpAnnouncer:
         await self._apply(gobgp, desired, actual)
         return not self._failures
 
-    async def _connection(self) -> Connected:
+    async def _connection(self) -> Gobgp:
         if self._gobgp is None:
             self._gobgp = await self._daemon.connect()
             self._actual = None
@@ -189,7 +173,7 @@ class BgpAnnouncer:
         self._error = None
         return self._gobgp
 
-    async def _observed(self, gobgp: Connected, plan: BgpPlan) -> Configuration:
+    async def _observed(self, gobgp: Gobgp, plan: BgpPlan) -> Configuration:
         now = self._clock.monotonic()
         if self._actual is not None and now - self._observed_at < self._resync:
             return self._actual
@@ -213,13 +197,13 @@ class BgpAnnouncer:
             global_conf=plan.global_conf, routing=self._routing.value, peers=plan.peers, paths=plan.paths
         )
 
-    async def _restart(self) -> Connected:
+    async def _restart(self) -> Gobgp:
         log.info("gobgpd_restarting", why="the global configuration changed")
         await self._disconnect()
         await self._daemon.restart()
         return await self._connection()
 
-    async def _apply(self, gobgp: Connected, desired: Configuration, actual: Configuration) -> None:
+    async def _apply(self, gobgp: Gobgp, desired: Configuration, actual: Configuration) -> None:
         changes = diff(desired, actual)
         if not changes:
             self._failures = ()
@@ -242,13 +226,14 @@ class BgpAnnouncer:
         except OSError as error:
             log.warning("peers_not_remembered", error=str(error))
 
-    async def _follow(self, gobgp: Connected) -> None:
-        async for _ in gobgp.peer_changes():
-            for address in self._sessions.update(await gobgp.peers()):
-                # GoBGP 3.10 would never send to a peer without graceful restart that came up after a restart.
-                if not self._sessions.facts[address].remote_graceful_restart:
-                    await gobgp.soft_reset_out(address)
-            self._wake()
+    async def _follow(self, gobgp: Gobgp) -> None:
+        async with gobgp.watch() as changes:
+            async for _ in changes:
+                for address in self._sessions.update(await gobgp.peers()):
+                    # GoBGP 3.10 never sends to a peer without graceful restart that came up after a restart.
+                    if not self._sessions.facts[address].remote_graceful_restart:
+                        await gobgp.reset_peer(address, soft=True, direction=ResetDirection.OUT)
+                self._wake()
 
     async def _lose(self, error: GobgpError) -> None:
         if str(error) != str(self._error):
@@ -259,7 +244,7 @@ class BgpAnnouncer:
     async def _disconnect(self) -> None:
         gobgp, self._gobgp, self._actual = self._gobgp, None, None
         self._connected.clear()
-        self._sessions.update({})
+        self._sessions.update(())
         if gobgp is not None:
             await gobgp.close()
 

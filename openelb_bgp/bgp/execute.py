@@ -1,12 +1,10 @@
 """Carries out changes on one gobgpd, in the order that keeps routes, and says what came of each.
 
 No decision is made here. One failing peer or path never holds up another; a daemon that does not answer
-ends the whole at once (its error passes through). `Gobgp` is what we need of a client: `gobgp/` has the real
-one, the tests one that holds state.
+ends the whole at once (its error passes through).
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -15,67 +13,10 @@ from .gobgp.errors import Rejected, Unsupported
 from .model import (
     GlobalConf,
     GracefulRestart,
-    ObservedGlobal,
-    ObservedPeer,
     Path,
-    PathAttrs,
-    PathKey,
     PeerConf,
-    RoutingPolicy,
 )
-
-
-class Gobgp(Protocol):
-    """One connected gobgpd; every call has a deadline and raises GobgpError."""
-
-    async def global_conf(self) -> ObservedGlobal | None:
-        """What runs, None before StartBgp."""
-        ...
-
-    async def start(self, conf: GlobalConf) -> None:
-        """StartBgp."""
-        ...
-
-    async def routing(self) -> RoutingPolicy:
-        """Policies, read back."""
-        ...
-
-    async def set_routing(self, routing: RoutingPolicy) -> None:
-        """Replace sets, policies and global assignments as a whole."""
-        ...
-
-    async def peers(self) -> Mapping[str, ObservedPeer]:
-        """Every peer by neighbour address."""
-        ...
-
-    async def add_peer(self, peer: PeerConf) -> None:
-        """AddPeer."""
-        ...
-
-    async def update_peer(self, peer: PeerConf) -> None:
-        """UpdatePeer."""
-        ...
-
-    async def delete_peer(self, address: str) -> None:
-        """DeletePeer; never with an empty address."""
-        ...
-
-    async def soft_reset_out(self, address: str) -> None:
-        """Send everything to this peer again."""
-        ...
-
-    async def local_paths(self) -> Mapping[PathKey, PathAttrs]:
-        """The paths originated here, of both families."""
-        ...
-
-    async def add_paths(self, paths: Iterable[Path]) -> None:
-        """Add or replace, in bulk."""
-        ...
-
-    async def withdraw_paths(self, keys: Iterable[PathKey]) -> None:
-        """Withdraw, in bulk; a missing one is fine."""
-        ...
-
+from .port import Gobgp
 
 HangUp = Callable[[str], Awaitable[None]]
 """Ends the TCP connection to a neighbour without a BGP word, where that can be done."""
@@ -133,7 +74,7 @@ class Executor:
         if changes.routing is None:
             return actual
         try:
-            await self._gobgp.set_routing(changes.routing)
+            await self._gobgp.set_policies(changes.routing)
         except (Rejected, Unsupported) as error:
             if not actual.routing.assignments:
                 # Without a policy learned routes would go from peer to peer: no peer is added at all.
@@ -200,7 +141,7 @@ class Executor:
                 await self._gobgp.delete_peer(edit.old.neighbor_address)
                 await self._gobgp.add_peer(_opening(edit.new, restarting=True))
 
-    async def _tried(self, peer: PeerConf, change: Awaitable[None]) -> bool:
+    async def _tried(self, peer: PeerConf, change: Awaitable[object]) -> bool:
         try:
             await change
         except (Rejected, Unsupported) as error:

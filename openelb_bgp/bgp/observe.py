@@ -4,11 +4,13 @@ Paths and policies come from gobgpd itself. Of its global part and its peers gob
 with defaults, so what was applied last counts (`memory`), as long as gobgpd shows that it is still there.
 """
 
+from openelb_bgp.model.addresses import Family
+
 from .diff import Configuration
-from .execute import Gobgp
 from .memory import Memory
-from .model import GlobalConf, ObservedGlobal, ObservedPeer, PeerConf
+from .model import GlobalConf, ObservedGlobal, ObservedPeer, PathAttrs, PathKey, PeerConf
 from .planned import BgpPlan
+from .port import Gobgp
 
 
 async def observe(gobgp: Gobgp, plan: BgpPlan, *, memory: Memory) -> Configuration:
@@ -19,13 +21,20 @@ async def observe(gobgp: Gobgp, plan: BgpPlan, *, memory: Memory) -> Configurati
     remembered = memory.recall(plan.peers)
     return Configuration(
         global_conf=_global(running, (memory.recall_global(), plan.global_conf)),
-        routing=await gobgp.routing(),
+        routing=await gobgp.routing_policy(),
         peers={
             address: remembered.get(address) or plan.peers.get(address) or _stranger(peer)
-            for address, peer in (await gobgp.peers()).items()
+            for peer in await gobgp.peers()
+            if (address := peer.neighbor_address)
         },
-        paths=await gobgp.local_paths(),
+        paths=await local_paths(gobgp),
     )
+
+
+async def local_paths(gobgp: Gobgp) -> dict[PathKey, PathAttrs]:
+    """The paths originated here, of both families; learned ones are nobody's business."""
+    # One with attributes that we have no word for is not ours; seen without them it differs, and is replaced.
+    return {path.key: path.attrs for family in Family for path in await gobgp.paths(family)}
 
 
 def _global(running: ObservedGlobal, candidates: tuple[GlobalConf | None, ...]) -> GlobalConf:
@@ -38,9 +47,7 @@ def _global(running: ObservedGlobal, candidates: tuple[GlobalConf | None, ...]) 
         router_id=running.router_id,
         listen_port=running.listen_port,
         listen_addresses=running.listen_addresses,
-        families=running.families,
         use_multiple_paths=running.use_multiple_paths,
-        graceful_restart=running.graceful_restart,
     )
 
 

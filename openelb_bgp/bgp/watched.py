@@ -1,6 +1,6 @@
 """The sessions of one gobgpd as last seen: facts for plans, words for statuses, a log line a transition."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
@@ -33,13 +33,15 @@ class Sessions:
         """Say which BgpPeer each neighbour address belongs to."""
         if names != self._names:
             self._names = dict(names)
-            self.update(self._peers)
+            self.update(self._peers.values())
 
-    def update(self, peers: Mapping[str, ObservedPeer]) -> list[str]:
+    def update(self, peers: Iterable[ObservedPeer]) -> list[str]:
         """Take what gobgpd shows now; returns the addresses whose session has just come up."""
         before = self._facts
-        self._peers = peers
-        self._facts = session_facts(peers, names=self._names, before=before, now=self._clock.monotonic())
+        self._peers = {peer.neighbor_address: peer for peer in peers}
+        self._facts = session_facts(
+            self._peers, names=self._names, before=before, now=self._clock.monotonic()
+        )
         metrics.SESSIONS_UP.set(sum(fact.established for fact in self._facts.values()))
         metrics.SESSIONS.set(len(self._facts))
         came = [address for address, fact in self._facts.items() if _came_up(before.get(address), fact)]
