@@ -1,4 +1,4 @@
-"""The sidecar over real gobgpd, both versions: restarts, orders, adoption, signals, PID 1."""
+"""The sidecar over real gobgpd, both versions: restarts, orders, adoption, signals."""
 
 # A test that blocks keeps nobody waiting but itself.
 # ruff: noqa: ASYNC220, ASYNC221, ASYNC240
@@ -311,8 +311,6 @@ async def test_a_new_sidecar_may_start_right_after_a_stop(
 async def test_only_a_withdrawing_stop_lets_gobgpd_say_goodbye(
     running: Running, directory: Path, withdraw: bool, goodbye: bool
 ) -> None:
-    # Right after the start gobgpd does not catch SIGTERM yet; its API answers before that.
-    await dump_when(directory, lambda dump: "gobgpd started" in "".join(dump.last_output))
     await client.stop(directory, withdraw=withdraw)
     assert ("stopping gobgpd server" in place_of(directory).log.read_text()) is goodbye
 
@@ -404,7 +402,6 @@ async def test_a_signal_means_goodbye_within_two_seconds(
     running: Running, directory: Path, signum: signal.Signals
 ) -> None:
     assert running.sidecar and running.daemon
-    await dump_when(directory, lambda dump: "gobgpd started" in "".join(dump.last_output))
     kill(running.sidecar, signum)
     await asyncio.wait_for(client.ended(running.sidecar), 2.0)
     assert not processes.is_alive(running.daemon)
@@ -433,83 +430,6 @@ async def test_a_closed_terminal_changes_nothing(running: Running, directory: Pa
     kill(running.sidecar, signal.SIGHUP)
     assert (await client.dump(directory)).ready
     assert client.find(directory) == running
-
-
-# As the first process of a container
-
-
-@pytest.fixture
-def container(directory: Path, gobgpd: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`unshare` with the sidecar as PID 1 of its namespaces; whatever is in there dies with it."""
-    argv = ["unshare", "--pid", "--fork", "--mount-proc", "--net", "--kill-child"]
-    argv += [*SIDECAR, "--dir", str(directory), "--gobgpd", gobgpd]
-    with subprocess.Popen(argv, stderr=subprocess.PIPE) as unshare:
-        yield unshare
-        unshare.kill()
-
-
-def first_process(unshare: subprocess.Popen[bytes]) -> int | None:
-    children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children").read_text().split()
-    return int(children[0]) if children else None
-
-
-async def test_as_pid_1_it_restarts_and_takes_orders(
-    container: subprocess.Popen[bytes], directory: Path, version: str
-) -> None:
-    await until(lambda: accepts(directory))
-    seen = await client.restart(directory)
-    assert (seen.sidecar_pid, seen.version, seen.restarts, seen.ready) == (1, version, 1, True)
-    assert client.find(directory) is None, "pids of another namespace must not be taken for ours"
-
-
-async def test_as_pid_1_it_passes_the_daemons_lines_on(
-    container: subprocess.Popen[bytes], directory: Path
-) -> None:
-    await dump_when_there(directory, lambda dump: "gobgpd started" in "".join(dump.last_output))
-    await client.stop(directory, withdraw=True)
-    assert container.stderr is not None
-    said = [json.loads(line) for line in container.stderr.read().splitlines()]
-    assert container.wait(DEADLINE) == 0
-    assert [line.get("event") or line["msg"] for line in said if line.get("Topic") is None] == [
-        "daemon_started",
-        "gobgpd started",
-        "stop_ordered",
-        "stopping gobgpd server",
-        "daemon_ended",
-        "sidecar_ended",
-    ]
-
-
-async def test_as_pid_1_it_says_goodbye_on_sigterm_within_two_seconds(
-    container: subprocess.Popen[bytes], directory: Path
-) -> None:
-    await until(lambda: accepts(directory))
-    pid = await until(lambda: first_process(container))
-    asked = time.monotonic()
-    os.kill(pid, signal.SIGTERM)
-    assert container.wait(DEADLINE) == 0
-    assert time.monotonic() - asked < 2.0
-
-
-async def test_as_pid_1_it_reaps_what_others_leave(
-    container: subprocess.Popen[bytes], directory: Path
-) -> None:
-    await until(lambda: accepts(directory))
-    pid = await until(lambda: first_process(container))
-    # The shell leaves a child behind, which becomes a child of PID 1.
-    subprocess.run(["nsenter", f"--target={pid}", "--pid", "sh", "-c", "sleep 0.1 & exit"], check=True)
-    await until(lambda: len(children_of(pid)) == 1)
-    seen = await client.dump(directory)
-    assert (seen.ready, seen.restarts) == (True, 0)
-
-
-def children_of(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
-async def dump_when_there(directory: Path, condition: Callable[[Dump], bool]) -> Dump:
-    await until(lambda: accepts(directory))
-    return await dump_when(directory, condition)
 
 
 # The facts that the command line leans on
