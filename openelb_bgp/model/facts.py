@@ -64,9 +64,9 @@ class SpeakerFact(msgspec.Struct, frozen=True, kw_only=True):
     """What this node has observed of another's speaker.
 
     `established` and `without` map a BgpPeer's name to when this node first saw that speaker with, or
-    without, an established session to it. `quiet_since` is when it stopped being ready or vanished, None while it
-    lives. `caught_up_since` is when this node first saw it report everything that it wants as announced,
-    None while it reports less.
+    without, an established session to it. `quiet_since` is when it stopped being ready or vanished, None
+    while it lives. `caught_up_since` is when this node first saw it report everything that it wants as
+    announced, None while it reports less.
     """
 
     node: str
@@ -81,8 +81,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     `answering` holds addresses of other nodes that answer our ARP or NDP probes. `adopted` holds the
     `(prefix, next hop)` texts found in gobgpd when it was adopted, None while it has not been read (a plan
-    made then is not complete: what a restarted speaker stood in for is not known). `first_seen` is when this process began
-    to observe. `forwarding_proven` says that the node's data plane has been seen working since boot.
+    made then is not complete: what a restarted speaker stood in for is not known). `first_seen` is when
+    this process began to observe. `forwarding_proven` says that the node's data plane has been seen working
+    since boot.
     """
 
     node: str
