@@ -47,6 +47,7 @@ __all__ = [
     "ended",
     "ensure",
     "find",
+    "hang_up",
     "restart",
     "spawn",
     "stop",
@@ -202,6 +203,14 @@ async def dump(directory: Path) -> Dump:
 async def restart(directory: Path) -> Dump:
     """Kill the daemon (its routes stay at graceful-restart helpers) and start it anew; see `control`."""
     return await control(directory, Command.RESTART)
+
+
+async def hang_up(directory: Path, address: str) -> None:
+    """End the daemon's BGP connections to a neighbour without a NOTIFICATION: to it that is a restart.
+
+    Raises OrderRefused where the kernel or the sidecar's rights do not allow it.
+    """
+    await _carry_out(places(directory, GOBGPD), Order(Command.HANG_UP, address=address), within=5.0)
 
 
 async def stop(directory: Path, *, withdraw: bool) -> None:

@@ -3,6 +3,7 @@
     {"command": "restart"}                  the daemon is killed (SIGKILL) and started anew: routes stay
     {"command": "stop", "withdraw": true}   the daemon says goodbye (SIGTERM; SIGKILL if false), both end
     {"command": "reload"}                   the daemon reads its configuration again, where it has one
+    {"command": "hang-up", "address": "…"}  its BGP connections to that neighbour end without a NOTIFICATION
     {"command": "dump"}                     how it stands
 
 are answered, once done, by `{"ok": true, "dump": {…}}` or `{"ok": false, "error": "…"}`; the fields of a dump
@@ -26,6 +27,7 @@ class Command(StrEnum):
     RESTART = "restart"
     RELOAD = "reload"
     STOP = "stop"
+    HANG_UP = "hang-up"
     DUMP = "dump"
 
 
@@ -35,10 +37,15 @@ class BadOrder(Exception):
 
 @dataclass(frozen=True)
 class Order:
-    """One order. `withdraw` counts for STOP only: whether the daemon may say goodbye to its neighbours."""
+    """One order.
+
+    `withdraw` counts for STOP only: whether the daemon may say goodbye to its neighbours. `address` counts
+    for HANG_UP only: the neighbour, without a zone.
+    """
 
     command: Command
     withdraw: bool = False
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,10 @@ def parse_order(line: bytes) -> Order:
 
 def render_order(order: Order) -> bytes:
     """One line, with its end."""
-    return _line(asdict(order))
+    fields = asdict(order)
+    if not order.address:
+        del fields["address"]
+    return _line(fields)
 
 
 def render_done(dump: Dump) -> bytes:

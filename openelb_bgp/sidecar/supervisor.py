@@ -11,11 +11,12 @@ import selectors
 import signal
 import time
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from openelb_bgp.lib import processes
 
-from . import daemon, protocol, record
+from . import daemon, hangup, protocol, record
 from .backoff import SHORT_LIFE, Lives
 from .control import Answer, ControlServer
 from .daemon import Daemon
@@ -208,6 +209,8 @@ class Supervisor:
         match order.command:
             case Command.DUMP:
                 answer(protocol.render_done(self.dump()))
+            case Command.HANG_UP:
+                answer(self._hang_up(order.address))
             case Command.RELOAD:
                 answer(protocol.render_refusal(self._task.kind.no_reload))
             case _ if self._stop and order.command is Command.RESTART:
@@ -220,6 +223,16 @@ class Supervisor:
                 say("info", "stop_ordered", withdraw=order.withdraw)
                 self._stopping.append(answer)
                 self._stop_daemon(signal.SIGTERM if order.withdraw else signal.SIGKILL)
+
+    def _hang_up(self, address: str) -> bytes:
+        if self._daemon is None:
+            return protocol.render_done(self.dump())
+        try:
+            ended = hangup.hang_up(self._daemon.identity.pid, ip_address(address.partition("%")[0]))
+        except (OSError, ValueError) as exc:
+            return protocol.render_refusal(f"the connection to {address} cannot be ended quietly: {exc}")
+        say("info", "hung_up", address=address, connections=ended)
+        return protocol.render_done(self.dump())
 
     def _kill_or_start(self) -> None:
         if self._daemon:

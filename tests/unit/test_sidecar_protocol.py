@@ -61,7 +61,7 @@ def test_an_order_reads_as_documented(line: bytes, order: Order) -> None:
         (b"", "not JSON"),
         (b"[]", "not an order"),
         (b'{"order": "restart"}', "not an order"),
-        (b'{"command": "explode"}', "unknown command 'explode'; there are restart, reload, stop, dump"),
+        (b'{"command": "explode"}', "unknown command 'explode'; there are restart, reload, stop, hang-up, dump"),
         (b'{"command": 7}', "unknown command 7"),
         (b'{"command": "stop", "withdraw": "yes"}', "stop takes no withdraw but true or false"),
         (b'{"command": "stop", "when": "now"}', "stop takes no when"),
@@ -100,3 +100,8 @@ def test_an_exit_reads_well() -> None:
     assert str(Exit("noon", signal=9)) == "signal 9 at noon"
     assert str(Exit("noon", code=1)) == "exit code 1 at noon"
     assert str(Exit("noon")) == "exit code unknown at noon"
+
+
+def test_hanging_up_names_the_neighbour() -> None:
+    order = Order(Command.HANG_UP, address="192.0.2.1")
+    assert protocol.parse_order(protocol.render_order(order)) == order

@@ -1,0 +1,120 @@
+"""The gobgpd beside a speaker: where the announcer's `Daemon` and the sidecar's orders meet.
+
+Two inhabitants: one kept by `openelb-bgp sidecar gobgpd`, started here where none runs, and one that
+somebody else keeps (`--gobgp-target`), which can be talked to and no more.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from openelb_bgp.bgp.announcer import BgpAnnouncer, Daemon
+from openelb_bgp.bgp.gobgp.client import Client
+from openelb_bgp.bgp.gobgp.errors import GobgpError, SidecarUnavailable
+from openelb_bgp.bgp.gobgp.features import parse_version
+from openelb_bgp.bgp.memory import Memory
+from openelb_bgp.bgp.planned import PlanOptions
+from openelb_bgp.host import boot
+from openelb_bgp.plugins import Workplace
+from openelb_bgp.settings import SpeakerSettings
+from openelb_bgp.sidecar import client as sidecar
+
+
+def bgp_announcer(workplace: Workplace) -> BgpAnnouncer:
+    """The entry point of protocol `bgp`."""
+    settings, folder = workplace.settings, workplace.settings.runtime_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    boot_id = boot.read_boot_id()
+    return BgpAnnouncer(
+        daemon_of(settings),
+        options=PlanOptions(
+            namespace=settings.source.namespace, ignore_exclude_label=settings.ignore_exclude_lb
+        ),
+        memory=Memory(folder),
+        clock=workplace.clock,
+        wake=workplace.wake,
+        resync=settings.resync,
+        new_boot=boot.is_new_boot(folder, boot_id=boot_id),
+        booted=lambda: boot.remember_boot(folder, boot_id=boot_id),
+    )
+
+
+def daemon_of(settings: SpeakerSettings) -> Daemon:
+    """The gobgpd that the settings mean."""
+    if settings.gobgp_target is not None:
+        return ForeignGobgpd(settings.gobgp_target)
+    return KeptGobgpd(
+        settings.runtime_dir,
+        program=str(settings.gobgpd or "gobgpd"),
+        api_hosts=() if settings.api_hosts is None else (settings.api_hosts,),
+    )
+
+
+class CannotRestart(GobgpError):
+    """The global configuration changed, and the gobgpd in use is not ours to restart."""
+
+
+class KeptGobgpd:
+    """A gobgpd under a sidecar over `directory`; both outlive the speaker."""
+
+    def __init__(self, directory: Path, *, program: str = "gobgpd", api_hosts: Sequence[str] = ()) -> None:
+        self._directory = directory
+        self._program = program
+        self._api_hosts = tuple(api_hosts)
+
+    async def connect(self) -> Client:
+        """Find it or start it, and ask which API it speaks."""
+        try:
+            running = await sidecar.ensure(self._directory, gobgpd=self._program, api_hosts=self._api_hosts)
+            version = (await sidecar.dump(self._directory)).version
+        except sidecar.SidecarError as error:
+            raise SidecarUnavailable(sidecar.api_target(self._directory), str(error)) from error
+        return await Client.connect(running.api_target, version=parse_version(version))
+
+    async def restart(self) -> None:
+        """SIGKILL and a new start: peers that do graceful restart keep the routes."""
+        try:
+            await sidecar.restart(self._directory)
+        except sidecar.SidecarError as error:
+            raise SidecarUnavailable(sidecar.api_target(self._directory), str(error)) from error
+
+    async def hang_up(self, address: str) -> None:
+        """End its TCP connection to a neighbour without a NOTIFICATION."""
+        try:
+            await sidecar.hang_up(self._directory, address)
+        except sidecar.SidecarError as error:
+            raise SidecarUnavailable(sidecar.api_target(self._directory), str(error)) from error
+
+    async def last_words(self) -> Sequence[str]:
+        """The newest lines of its log; none where the sidecar does not answer."""
+        try:
+            return (await sidecar.dump(self._directory)).last_output
+        except sidecar.SidecarError:
+            return ()
+
+    async def end(self, *, withdraw: bool) -> None:
+        """End sidecar and gobgpd; without `withdraw` peers keep the routes for the restart time."""
+        await sidecar.stop(self._directory, withdraw=withdraw)
+
+
+class ForeignGobgpd:
+    """A gobgpd that somebody else keeps."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+
+    async def connect(self) -> Client:
+        """Ask which API it speaks; its exact version cannot be known."""
+        return await Client.connect(self._target)
+
+    async def restart(self) -> None:
+        """Not ours to do. Raises CannotRestart."""
+        raise CannotRestart(
+            f"BgpConf changed in what GoBGP reads only at its start: restart the gobgpd at {self._target}"
+        )
+
+    async def hang_up(self, address: str) -> None:
+        """Its sockets are out of reach: the reset that follows costs that peer its routes for seconds."""
+
+    async def last_words(self) -> Sequence[str]:
+        """Its log is out of reach."""
+        return ()
