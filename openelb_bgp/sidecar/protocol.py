@@ -99,10 +99,10 @@ def parse_order(line: bytes) -> Order:
             raise BadOrder(f"unknown command {other!r}; there are {', '.join(Command)}")
         case _:
             raise BadOrder('not an order: {"command": "dump"} would be one')
-    withdraw = rest.pop("withdraw", False)
-    if rest or not isinstance(withdraw, bool):
+    withdraw, address = rest.pop("withdraw", False), rest.pop("address", "")
+    if rest or not isinstance(withdraw, bool) or not isinstance(address, str):
         raise BadOrder(f"{name} takes no {', '.join(map(str, rest)) or 'withdraw but true or false'}")
-    return Order(command, withdraw)
+    return Order(command, withdraw, address)
 
 
 def render_order(order: Order) -> bytes:
