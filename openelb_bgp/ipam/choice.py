@@ -1,0 +1,184 @@
+"""Rules 1 to 5 of the allocation order: which address a Service gets that lacks one, or why none.
+
+1. It names a pool: from that; it names an address: from the pool that contains it, shared if it is taken.
+2. The pools bound to its namespace, by priority, then name.
+3. The default pool of the family.
+4. With the protocol annotation: the first enabled, unbound pool of that protocol.
+5. Otherwise a refusal that says what was tried and what would help.
+
+Rule 0, that a live address is kept, has already been applied: what is live is not free here.
+"""
+
+from collections.abc import Callable, Mapping
+
+from ..model.addresses import Address, Family
+from ..model.meta import Key
+from ..model.reasons import Refused
+from .claims import Claim, Given, Want
+from .numbers import Span, address_at, is_buggy, number
+from .pools import Pool, PoolBook
+from .refusals import (
+    all_refused,
+    no_pool,
+    not_giveable,
+    not_shared,
+    objection,
+    other_protocol,
+    outside_all,
+    outside_named,
+    pool_full,
+    still_there,
+    unknown_pool,
+    wrong_family,
+)
+from .sharing import why_not_shared
+
+
+class Chooser:
+    """Gives out addresses during one allocation, each to one Service unless Services share it."""
+
+    def __init__(
+        self,
+        book: PoolBook,
+        *,
+        claims: Mapping[Key, Claim],
+        reserved: Mapping[int, tuple[Key, ...]],
+        keepers: Callable[[int], tuple[Key, ...]],
+    ) -> None:
+        """`reserved` says who has an address in the status, `keepers` who of them goes on having it."""
+        self._book = book
+        self._claims = claims
+        self._reserved = reserved
+        self._keepers = keepers
+        self._given: dict[int, list[Key]] = {}
+        self._frontiers: dict[tuple[str, Family], tuple[int, int]] = {}
+
+    def choose(self, claim: Claim, want: Want) -> Given | Refused:
+        """Give the Service what it wants, or say why not."""
+        if want.address is not None:
+            return self._named_address(claim, want.address)
+        recalled = self._recalled(claim, want)
+        if recalled is not None:
+            return recalled
+        if want.pool:
+            return self._named_pool(claim, want)
+        return self._any_pool(claim, want.family)
+
+    def _give(self, claim: Claim, value: int, pool: Pool) -> Given:
+        self._given.setdefault(value, []).append(claim.key)
+        return Given(address_at(value), pool.name, pool.name)
+
+    def _is_free(self, value: int) -> bool:
+        return value not in self._reserved and value not in self._given
+
+    # Rule 1: what is named.
+
+    def _named_pool(self, claim: Claim, want: Want) -> Given | Refused:
+        pool = self._book.pools.get(want.pool)
+        if pool is None:
+            return unknown_pool(want.pool, self._book)
+        return self._from_pool(claim, pool, want.family)
+
+    def _named_address(self, claim: Claim, address: Address) -> Given | Refused:
+        candidates = self._pools_for_address(claim, address)
+        if isinstance(candidates, Refused):
+            return candidates
+        refusals: list[Refused] = []
+        for pool in candidates:
+            refusal = objection(claim, pool, self._book) or not_giveable(address, pool, self._book)
+            if refusal is None:
+                return self._take(claim, address, pool)
+            refusals.append(refusal)
+        return refusals[0]
+
+    def _pools_for_address(self, claim: Claim, address: Address) -> list[Pool] | Refused:
+        """The pools that hold a named address and may be used for it."""
+        request = claim.request
+        for name in request.pools:
+            if name not in self._book.pools:
+                return unknown_pool(name, self._book)
+        holding = [self._book.pools[name] for name in self._book.holding(number(address))]
+        if request.pools:
+            inside = [pool for pool in holding if pool.name in request.pools]
+            return inside or outside_named(address, request.pools, holding)
+        if not holding:
+            return outside_all(address)
+        fitting = [pool for pool in holding if request.protocol in (None, pool.eip.protocol)]
+        return fitting or other_protocol(address, holding[0], request.protocol)
+
+    def _take(self, claim: Claim, address: Address, pool: Pool) -> Given | Refused:
+        """The very address that the Service names: free, or shared with those who have it."""
+        value = number(address)
+        if self._is_free(value):
+            return self._give(claim, value, pool)
+        holders = (*self._keepers(value), *self._given.get(value, ()))
+        if not holders:
+            return still_there(address, self._reserved[value][0])
+        for holder in holders:
+            why_not = why_not_shared(self._claims[holder].service, claim.service)
+            if why_not:
+                return not_shared(address, holder, why_not)
+        return self._give(claim, value, pool)
+
+    def _recalled(self, claim: Claim, want: Want) -> Given | None:
+        """What the annotation still notes though somebody took it out of the status, if it is free."""
+        for address, name in claim.remembered:
+            pool = self._book.pools.get(name)
+            if pool is None or address.version != want.family.value or want.pool not in ("", name):
+                continue
+            if claim.request.protocol not in (None, pool.eip.protocol):
+                continue
+            value = number(address)
+            if pool.can_give(value) and self._is_free(value) and objection(claim, pool, self._book) is None:
+                return self._give(claim, value, pool)
+        return None
+
+    # Rules 2 to 5: what nobody names.
+
+    def _any_pool(self, claim: Claim, family: Family) -> Given | Refused:
+        namespace, protocol = claim.service.meta.namespace, claim.request.protocol
+        tiers = self._book.tiers(namespace, family, protocol)
+        tried: list[Refused] = []
+        for pool in (*tiers.bound, *tiers.default, *tiers.of_protocol):
+            result = self._from_pool(claim, pool, family)
+            if isinstance(result, Given):
+                return result
+            tried.append(result)
+        return all_refused(tried) if tried else no_pool(namespace, family, protocol)
+
+    # One pool.
+
+    def _from_pool(self, claim: Claim, pool: Pool, family: Family) -> Given | Refused:
+        refusal = objection(claim, pool, self._book)
+        if refusal is not None:
+            return refusal
+        if not pool.has(family):
+            return wrong_family(pool, family)
+        value = self._lowest_free(pool, family)
+        if value is None:
+            return pool_full(pool, family)
+        return self._give(claim, value, pool)
+
+    def _lowest_free(self, pool: Pool, family: Family) -> int | None:
+        """The lowest free number; what lies below was found taken before and stays so in this allocation."""
+        spans = pool.by_family[family]
+        at = pool.name, family
+        index, value = self._frontiers.get(at, (0, 0))
+        while index < len(spans):
+            found = self._first_free_in(spans[index], value, avoid_buggy=pool.eip.avoid_buggy_ips)
+            if found is not None:
+                self._frontiers[at] = index, found + 1
+                return found
+            index += 1
+        self._frontiers[at] = index, 0
+        return None
+
+    def _first_free_in(self, span: Span, value: int, *, avoid_buggy: bool) -> int | None:
+        first, last = span
+        value = max(first, value)
+        reserved, given = self._reserved, self._given
+        while value <= last:
+            if value not in reserved and value not in given and not (avoid_buggy and is_buggy(value)):
+                return value
+            value += 1
+        return None

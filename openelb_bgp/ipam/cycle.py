@@ -1,0 +1,241 @@
+"""One allocation at work: the four steps over everything that may have changed since the last one.
+
+A Memory holds what an allocation found out; the next one works on copies of it and looks again only at
+Services that are new objects, at those whose address another one touches, and at those that lack one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from ..model.addresses import Address
+from ..model.meta import Key
+from ..model.reasons import Refused
+from ..model.services import Service
+from .choice import Chooser
+from .claims import Claim, Gap, Given, Want, claim_of, gap_of
+from .decisions import Decision, decide, leave_alone, release
+from .ledger import NO_FOOTPRINT, Footprint, Keys, Ledger, add, footprint_of, remove
+from .numbers import address_at
+from .outcomes import Outcome
+from .pools import PoolBook
+from .requests import Standing
+from .sharing import Contest, settle
+from .usage import PoolUse
+
+_NONE: Mapping[Any, Any] = MappingProxyType({})
+_Result = tuple[Want, Given | Refused]
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """What an allocation found out, beside its result. Never changed once it is made.
+
+    `present` says in whose status each number stands, `contests` who keeps one that several hold, `gaps`
+    what Services lack; `holders` and `blockers` are pages of a Ledger.
+    """
+
+    book: PoolBook
+    services: Mapping[Key, Service] = _NONE
+    claims: Mapping[Key, Claim] = _NONE
+    present: Mapping[int, Keys] = _NONE
+    contests: Mapping[int, Contest] = _NONE
+    gaps: Mapping[Key, Gap] = _NONE
+    footprints: Mapping[Key, Footprint] = _NONE
+    holders: Mapping[str, dict[int, Keys]] = _NONE
+    blockers: Mapping[str, dict[int, Keys]] = _NONE
+    decisions: Mapping[Key, Decision] = _NONE
+    pools: Mapping[str, PoolUse] = _NONE
+
+
+def advance(memory: Memory, services: Mapping[Key, Service]) -> Memory:
+    """Allocate for these Services, starting from what is known of the last ones."""
+    return _Cycle(memory, services).run()
+
+
+class _Cycle:
+    def __init__(self, memory: Memory, services: Mapping[Key, Service]) -> None:
+        self._book = memory.book
+        self._before = memory.services
+        self._services = services
+        self._claims = dict(memory.claims)
+        self._present = dict(memory.present)
+        self._contests = dict(memory.contests)
+        self._gaps = dict(memory.gaps)
+        self._footprints = dict(memory.footprints)
+        self._holders = Ledger(memory.holders)
+        self._blockers = Ledger(memory.blockers)
+        self._decisions = dict(memory.decisions)
+        self._pools = memory.pools
+
+    def run(self) -> Memory:
+        changed = _changed(old=self._before, new=self._services)
+        touched = self._reclaim(changed)
+        for key in self._settle_contests(touched).union(changed):
+            self._decide(key)
+        self._serve_the_wanting()
+        return Memory(
+            book=self._book,
+            services=self._services,
+            claims=self._claims,
+            present=self._present,
+            contests=self._contests,
+            gaps=self._gaps,
+            footprints=self._footprints,
+            holders=self._holders.pages,
+            blockers=self._blockers.pages,
+            decisions=self._decisions,
+            pools=self._count(),
+        )
+
+    # 1. What stands in the statuses.
+
+    def _reclaim(self, keys: Iterable[Key]) -> set[int]:
+        """Read these Services anew; returns the numbers that they held or hold."""
+        touched: set[int] = set()
+        for key in keys:
+            old = self._claims.pop(key, None)
+            for value in old.reserved if old else ():
+                remove(self._present, value, key)
+                touched.add(value)
+            service = self._services.get(key)
+            new = claim_of(service, self._book) if service else None
+            if new is None:
+                continue
+            self._claims[key] = new
+            for value in new.reserved:
+                add(self._present, value, key)
+                touched.add(value)
+        return touched
+
+    # 2. Who keeps what.
+
+    def _settle_contests(self, touched: Iterable[int]) -> set[Key]:
+        """Decide anew who keeps these numbers; returns the Services that this may concern."""
+        concerned: set[Key] = set()
+        for value in touched:
+            was_contested = self._contests.pop(value, None) is not None
+            keys = self._present.get(value, ())
+            if len(keys) > 1:
+                ours = [self._claims[key] for key in keys if self._claims[key].standing is Standing.OURS]
+                if len(ours) > 1:
+                    self._contests[value] = settle(address_at(value), ours)
+            if was_contested or len(keys) > 1:
+                concerned.update(keys)
+        return concerned
+
+    def _contested(self, claim: Claim) -> list[tuple[Address, Contest]]:
+        """The addresses of a claim that others hold too."""
+        return [
+            (address_at(value), self._contests[value]) for value in claim.reserved if value in self._contests
+        ]
+
+    def _keepers(self, value: int) -> Keys:
+        """The Services of ours that go on having a number of their status."""
+        if value in self._contests:
+            return self._contests[value].keepers
+        keys = self._present.get(value, ())
+        return tuple(key for key in keys if self._claims[key].standing is Standing.OURS)
+
+    # 3. Who gets what.
+
+    def _decide(self, key: Key) -> None:
+        """Conclude what depends on nobody else; note what the others lack."""
+        self._gaps.pop(key, None)
+        claim = self._claims.get(key)
+        if claim is None:
+            self._forget(key)
+        elif claim.standing is Standing.OURS:
+            lost = {address for address, contest in self._contested(claim) if key in contest.losers}
+            held = [given for given in claim.held if given.address not in lost]
+            gap = gap_of(claim.request, held, self._book)
+            if gap.unmet:
+                self._gaps[key] = gap
+            else:
+                self._conclude(claim, decide(self._outcome(claim, gap)))
+        elif claim.standing is Standing.RELEASED:
+            self._conclude(claim, release(claim))
+        else:
+            self._conclude(claim, leave_alone(claim))
+
+    def _serve_the_wanting(self) -> None:
+        """Those who name an address come first: they must not find it given to one whom any would suit."""
+        chooser = Chooser(self._book, claims=self._claims, reserved=self._present, keepers=self._keepers)
+        wanting = [self._claims[key] for key in self._gaps]
+        for claim in sorted(wanting, key=lambda one: (not one.request.addresses, one.age)):
+            gap = self._gaps[claim.key]
+            results = [(want, chooser.choose(claim, want)) for want in gap.unmet]
+            self._conclude(claim, decide(self._outcome(claim, gap, results)))
+
+    def _outcome(self, claim: Claim, gap: Gap, results: Sequence[_Result] = ()) -> Outcome:
+        """What is not asked for any more goes once everything asked for of its family is there."""
+        refused = [(want, result) for want, result in results if isinstance(result, Refused)]
+        failed = {want.family.value for want, _ in refused}
+        surplus = () if claim.request.refused else gap.surplus
+        contested = self._contested(claim)
+        return Outcome(
+            claim=claim,
+            given=tuple(result for _, result in results if isinstance(result, Given)),
+            released=tuple(one.address for one in surplus if one.address.version not in failed),
+            refused=(*claim.request.refused, *(why for want, why in refused if not want.optional)),
+            notes=tuple(why for want, why in refused if want.optional),
+            lost={
+                address: contest.losers[claim.key]
+                for address, contest in contested
+                if claim.key in contest.losers
+            },
+            won=tuple(
+                (address, loser)
+                for address, contest in contested
+                for loser, (keeper, _) in sorted(contest.losers.items())
+                if keeper == claim.key
+            ),
+            taken_over=tuple(address for address, contest in contested if claim.key in contest.taken_over),
+        )
+
+    def _conclude(self, claim: Claim, decision: Decision) -> None:
+        key = claim.key
+        if decision.ours or decision.changed or decision.refused:
+            self._decisions[key] = decision
+        else:
+            self._decisions.pop(key, None)
+        self._occupy(key, footprint_of(claim, decision.addresses, self._book))
+
+    def _forget(self, key: Key) -> None:
+        self._decisions.pop(key, None)
+        self._occupy(key, NO_FOOTPRINT)
+
+    # 4. How full the pools are.
+
+    def _occupy(self, key: Key, new: Footprint) -> None:
+        old = self._footprints.pop(key, NO_FOOTPRINT)
+        if new != NO_FOOTPRINT:
+            self._footprints[key] = new
+        if old != new:
+            self._holders.move(key, old=old.holds, new=new.holds)
+            self._blockers.move(key, old=old.blocks, new=new.blocks)
+
+    def _count(self) -> dict[str, PoolUse]:
+        written = self._holders.written | self._blockers.written
+        return {
+            name: self._pools[name]
+            if name in self._pools and name not in written
+            else PoolUse(
+                pool=pool,
+                holders=self._holders.pages.get(name, {}),
+                blocked=frozenset(self._blockers.pages.get(name, ())),
+            )
+            for name, pool in self._book.pools.items()
+        }
+
+
+def _changed(*, old: Mapping[Key, Service], new: Mapping[Key, Service]) -> list[Key]:
+    """Keys whose Service is another object, new, or gone."""
+    if old is new:
+        return []
+    changed = [key for key, service in new.items() if old.get(key) is not service]
+    added = sum(1 for key in changed if key not in old)
+    if len(new) - added < len(old):
+        changed += [key for key in old if key not in new]
+    return changed

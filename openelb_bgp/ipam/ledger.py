@@ -1,0 +1,71 @@
+"""Who occupies which address: registers that are edited as copies, sharing what does not change."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from ..model.meta import Key
+from .claims import Claim, Given
+from .numbers import number
+from .pools import PoolBook
+
+Keys = tuple[Key, ...]
+Place = tuple[str, int]
+"""A pool's name and a number in it."""
+
+
+class Footprint(msgspec.Struct, frozen=True):
+    """What one Service occupies: addresses that a pool gave it, and others that stand in a pool's way."""
+
+    holds: frozenset[Place] = frozenset()
+    blocks: frozenset[Place] = frozenset()
+
+
+NO_FOOTPRINT = Footprint()
+
+
+def footprint_of(claim: Claim, addresses: Iterable[Given], book: PoolBook) -> Footprint:
+    """What a Service occupies that will have these addresses and still shows those of its claim."""
+    numbers = {*claim.reserved}
+    holds: set[Place] = set()
+    for given in addresses:
+        value = number(given.address)
+        numbers.add(value)
+        if given.pool in book.pools:
+            holds.add((given.pool, value))
+    places = {(pool, value) for value in numbers for pool in book.holding(value)}
+    return Footprint(frozenset(holds), frozenset(places - holds))
+
+
+def add(register: dict[int, Keys], value: int, key: Key) -> None:
+    """Enter the key; keys of one number are sorted, so that history leaves no trace."""
+    there = register.get(value)
+    register[value] = (key,) if there is None else tuple(sorted((*there, key)))
+
+
+def remove(register: dict[int, Keys], value: int, key: Key) -> None:
+    """Strike the key out."""
+    left = tuple(one for one in register.pop(value, ()) if one != key)
+    if left:
+        register[value] = left
+
+
+class Ledger:
+    """Pool → number → the Services there. A pool's page is copied when it is first written to."""
+
+    def __init__(self, pages: Mapping[str, dict[int, Keys]]) -> None:
+        self.pages = dict(pages)
+        self.written: set[str] = set()
+
+    def move(self, key: Key, *, old: frozenset[Place], new: frozenset[Place]) -> None:
+        """Replace the places of one Service."""
+        for pool, value in old - new:
+            remove(self._page(pool), value, key)
+        for pool, value in new - old:
+            add(self._page(pool), value, key)
+
+    def _page(self, pool: str) -> dict[int, Keys]:
+        if pool not in self.written:
+            self.written.add(pool)
+            self.pages[pool] = dict(self.pages.get(pool, {}))
+        return self.pages[pool]

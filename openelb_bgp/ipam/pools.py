@@ -1,0 +1,200 @@
+"""Pools made ready for allocation: which addresses each can give, which pools an address lies in, which serve
+a namespace. Everything besides the Services that a decision depends on is in a PoolBook, and two equal books
+lead to equal decisions. Who gets an address is decided in `choice`.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from ..model import keys
+from ..model.addresses import Address, Family
+from ..model.meta import EMPTY, Kind, Meta
+from ..model.pools import Eip, Protocol
+from ..model.snapshot import Snapshot
+from .numbers import (
+    Span,
+    count_buggy,
+    family_spans,
+    holds,
+    is_buggy,
+    merge,
+    number,
+    span_of,
+    subtract,
+)
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator's flags say about allocation.
+
+    `claim_all` takes every LoadBalancer Service without a class. `own_addresses` are addresses of machines
+    besides those that Node objects show; like these they are never given out.
+    """
+
+    claim_all: bool = False
+    own_addresses: frozenset[Address] = frozenset()
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
+    """One Eip as allocation sees it.
+
+    `eip` carries only what decisions depend on: its metadata is reduced to the name and the default mark.
+    `blocked` says that it overlaps another and gives nothing new. `spans` are all its addresses, `giveable`
+    those without excluded ones and nodes' own, both ascending; `capacity` counts what it can give in all.
+    """
+
+    eip: Eip
+    blocked: bool
+    spans: tuple[Span, ...]
+    giveable: tuple[Span, ...]
+    by_family: Mapping[Family, tuple[Span, ...]]
+    capacity: int
+
+    @property
+    def name(self) -> str:
+        """The Eip's name."""
+        return self.eip.name
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Lower comes first where several pools may serve."""
+        return self.eip.priority, self.eip.name
+
+    def has(self, family: Family) -> bool:
+        """Whether any of its addresses is of the family."""
+        return bool(family_spans(self.spans, family))
+
+    def can_give(self, value: int) -> bool:
+        """Whether it gives that address at all, taken or not."""
+        return holds(self.giveable, value) and not (self.eip.avoid_buggy_ips and is_buggy(value))
+
+    def binds(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Whether it is bound to the namespace, by name or by the namespace's labels."""
+        wanted = self.eip.namespace_selector
+        return namespace in self.eip.namespaces or (
+            wanted is not None and all(labels.get(key) == value for key, value in wanted.items())
+        )
+
+
+class Tiers(msgspec.Struct, frozen=True):
+    """The pools that may serve a Service that names none, in the order of the contract's rules 2, 3 and 4."""
+
+    bound: tuple[Pool, ...]
+    default: tuple[Pool, ...]
+    of_protocol: tuple[Pool, ...]
+
+
+class PoolBook:
+    """All pools, nodes' addresses and namespaces' labels of one snapshot. Never changes."""
+
+    def __init__(self, snapshot: Snapshot, *, rules: Rules, blocked_pools: frozenset[str]) -> None:
+        self.rules = rules
+        self.blocked_pools = blocked_pools
+        self.eips = terms_of(snapshot.eips)
+        self.invalid = invalid_eips(snapshot)
+        self.node_numbers = node_numbers(snapshot, rules)
+        self.namespaces = labels_of(snapshot)
+        nodes = merge((value, value) for value in self.node_numbers)
+        self.pools = {
+            name: _compiled(eip, blocked=name in blocked_pools, nodes=nodes)
+            for name, eip in self.eips.items()
+        }
+        self._starts, self._owners = _index(self.pools.values())
+        self._tiers: dict[tuple[str, Family, Protocol | None], Tiers] = {}
+
+    def holding(self, value: int) -> tuple[str, ...]:
+        """Names of the pools that the address lies in; those that overlap another come last, then by name."""
+        return self._owners[bisect_right(self._starts, value)]
+
+    def bound(self, pool: Pool, namespace: str) -> bool:
+        """Whether the pool is bound to the namespace; one that is only mentioned has no labels."""
+        return pool.binds(namespace, self.namespaces.get(namespace, EMPTY))
+
+    def tiers(self, namespace: str, family: Family, protocol: Protocol | None) -> Tiers:
+        """The pools that may serve, of the family and, if one is asked for, of the protocol."""
+        asked = (namespace, family, protocol)
+        if asked not in self._tiers:
+            self._tiers[asked] = self._make_tiers(namespace, family, protocol)
+        return self._tiers[asked]
+
+    def _make_tiers(self, namespace: str, family: Family, protocol: Protocol | None) -> Tiers:
+        candidates = sorted(
+            (
+                pool
+                for pool in self.pools.values()
+                if pool.has(family) and protocol in (None, pool.eip.protocol)
+            ),
+            key=lambda pool: pool.order,
+        )
+        bound = tuple(pool for pool in candidates if self.bound(pool, namespace))
+        others = [pool for pool in candidates if not self.bound(pool, namespace)]
+        default = tuple(pool for pool in others if pool.eip.is_default)
+        unbound = tuple(pool for pool in others if not pool.eip.is_default and not pool.eip.is_bound)
+        return Tiers(bound, default, unbound if protocol else ())
+
+
+def same_terms(book: PoolBook, snapshot: Snapshot, *, rules: Rules, blocked_pools: frozenset[str]) -> bool:
+    """Whether a new book of that snapshot would equal this one."""
+    return (
+        rules == book.rules
+        and blocked_pools == book.blocked_pools
+        and invalid_eips(snapshot) == book.invalid
+        and labels_of(snapshot) == book.namespaces
+        and node_numbers(snapshot, rules) == book.node_numbers
+        and terms_of(snapshot.eips) == book.eips
+    )
+
+
+def terms_of(eips: Mapping[str, Eip]) -> dict[str, Eip]:
+    """The Eips without what allocation does not look at, so that writing a status changes nothing here."""
+    return {name: msgspec.structs.replace(eip, meta=_bare_meta(eip)) for name, eip in sorted(eips.items())}
+
+
+def invalid_eips(snapshot: Snapshot) -> frozenset[str]:
+    """Names of Eips that are there but cannot be used."""
+    return frozenset(ref.key.name for ref in snapshot.invalid if ref.kind is Kind.EIP)
+
+
+def node_numbers(snapshot: Snapshot, rules: Rules) -> frozenset[int]:
+    """Every address that a node has, as numbers."""
+    own = (number(address) for address in rules.own_addresses)
+    return frozenset(own).union(number(one) for node in snapshot.nodes.values() for one in node.addresses)
+
+
+def labels_of(snapshot: Snapshot) -> dict[str, Mapping[str, str]]:
+    """The labels of every namespace."""
+    return {name: namespace.meta.labels for name, namespace in snapshot.namespaces.items()}
+
+
+def _bare_meta(eip: Eip) -> Meta:
+    annotations = {keys.DEFAULT_EIP_ANNOTATION: "true"} if eip.is_default else EMPTY
+    return Meta(name=eip.name, annotations=annotations)
+
+
+def _compiled(eip: Eip, *, blocked: bool, nodes: Sequence[Span]) -> Pool:
+    spans = merge(span_of(one) for one in eip.ranges)
+    giveable = subtract(subtract(spans, merge(span_of(one) for one in eip.excluded)), nodes)
+    capacity = sum(last - first + 1 for first, last in giveable)
+    if eip.avoid_buggy_ips:
+        capacity -= sum(count_buggy(span) for span in giveable)
+    by_family = {family: family_spans(giveable, family) for family in Family}
+    return Pool(
+        eip=eip, blocked=blocked, spans=spans, giveable=giveable, by_family=by_family, capacity=capacity
+    )
+
+
+def _index(pools: Iterable[Pool]) -> tuple[list[int], list[tuple[str, ...]]]:
+    """Where membership changes along the line, and who holds the addresses after each change.
+
+    `owners[bisect_right(starts, value)]` are the pools of a number; `owners[0]` is the part before the first.
+    """
+    ordered = sorted(pools, key=lambda pool: (pool.blocked, pool.name))
+    starts = sorted({edge for pool in ordered for first, last in pool.spans for edge in (first, last + 1)})
+    owners: list[list[str]] = [[] for _ in range(len(starts) + 1)]
+    for pool in ordered:
+        for first, last in pool.spans:
+            for index in range(bisect_right(starts, first), bisect_right(starts, last) + 1):
+                owners[index].append(pool.name)
+    return starts, [tuple(names) for names in owners]
