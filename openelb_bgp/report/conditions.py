@@ -37,10 +37,16 @@ def condition(
         last_transition_time=now,
         observed_generation=generation,
     )
+    return timed(made, previous=previous, now=now)
+
+
+def timed(made: Condition, *, previous: Iterable[Condition], now: str) -> Condition:
+    """The condition with its time: that of `previous` while the status stays, else `now`."""
     same = next((one for one in previous if one.same_state(made)), None)
-    if same is None or not same.last_transition_time:
+    moment = now if same is None else same.last_transition_time or now
+    if moment == made.last_transition_time:
         return made
-    return msgspec.structs.replace(made, last_transition_time=same.last_transition_time)
+    return msgspec.structs.replace(made, last_transition_time=moment)
 
 
 def validity(
@@ -85,8 +91,3 @@ def merged(previous: Iterable[Condition], ours: Sequence[Condition]) -> tuple[Co
     """Ours in place of those of the same types; what others wrote stays, in its order."""
     types = {one.type for one in ours}
     return (*(one for one in previous if one.type not in types), *ours)
-
-
-def without(previous: Iterable[Condition], types: frozenset[str]) -> tuple[Condition, ...]:
-    """What is left when we take ours back."""
-    return tuple(one for one in previous if one.type not in types)

@@ -26,18 +26,27 @@ from .words import some, summed_up
 
 
 def bgp_conf_status(
-    conf: BgpConf, snapshot: Snapshot, *, defects: Sequence[Defect], previous: BgpConfStatus | None, now: str
+    conf: BgpConf,
+    snapshot: Snapshot,
+    *,
+    defects: Sequence[Defect],
+    previous: BgpConfStatus | None,
+    now: str,
+    counts: bool = True,
 ) -> BgpConfStatus:
-    """Of the BgpConf that counts: what each node's gobgpd runs with, and whether every node does."""
+    """Of a BgpConf: what each node's gobgpd runs with, and whether every node does.
+
+    `counts` False: it is not the one named `default`, so nothing runs with it.
+    """
     before = () if previous is None else previous.conditions
     generation = conf.meta.generation
     running = {
         name: NodeConfStatus(router_id=speaker.status.gobgp.router_id, asn=speaker.status.gobgp.asn)
         for name, speaker in sorted(snapshot.speakers.items())
-        if speaker.status.gobgp.asn
+        if counts and speaker.status.gobgp.asn
     }
     ready = readiness(
-        _not_everywhere(conf, snapshot),
+        _not_everywhere(conf, snapshot) if counts else _IGNORED,
         reason=Reason.READY,
         message=f"AS {conf.asn} runs on {some(sorted(running))}",
         now=now,
@@ -81,6 +90,9 @@ def bgp_peer_status(
     )
 
 
+_IGNORED = Refused(Reason.IGNORED_NAME, "only the BgpConf named default counts; rename it, or merge the two")
+
+
 def _not_everywhere(conf: BgpConf, snapshot: Snapshot) -> Refused | None:
     racks = dict(conf.asn_per_rack)
     missing = []
@@ -108,8 +120,6 @@ def _not_running(speaker: Speaker | None, ref: ObjectRef, *, asn: int) -> Refuse
 
 
 def _not_established(peer: BgpPeer, snapshot: Snapshot, chosen: Sequence[str]) -> Refused | None:
-    if peer.left_to_cni:
-        return Refused(Reason.LEFT_TO_CNI, "its label leaves it to the CNI")
     if not chosen:
         return Refused(Reason.NODE_NOT_SELECTED, "no node matches spec.nodeSelector; correct it or label one")
     missing = [

@@ -4,41 +4,24 @@ Speakers do not list the Services that they announce. They report a revision up 
 exceptions; from these and the same eligibility that they use themselves this module derives the rest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from typing import Protocol as Port
 
 import msgspec
 
 from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.meta import Kind
-from openelb_bgp.model.pools import Eip, Protocol
+from openelb_bgp.model.pools import Protocol
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.speakers import Speaker
 from openelb_bgp.model.statuses import Problem
 
+from .inputs import Given, MayAnnounce, Nodes
 from .reach import Reach
 from .words import some, summed_up
-
-
-class Nodes(Port):
-    """The answer of eligibility for one address of a Service."""
-
-    @property
-    def announcing(self) -> frozenset[str]:
-        """The nodes that shall announce it."""
-        ...
-
-    def refusal(self, node: str) -> Refused | None:
-        """Why that node shall not."""
-        ...
-
-
-MayAnnounce = Callable[[Service, Address, Eip], Nodes]
-Grant = tuple[Address, str]
-"""An address and the name of the pool that it comes from."""
 
 # With these a node still announces the Service, only not everything or not to everybody.
 _IN_PART = frozenset(
@@ -68,6 +51,13 @@ class Announced(msgspec.Struct, frozen=True):
     settled: bool = True
 
 
+def unallocated(allocated: Condition | None) -> Announced:
+    """The answer for a Service of ours without an address: the reason is that of its Allocated condition."""
+    known = allocated is not None and allocated.reason in Reason.__members__.values()
+    reason = Reason(allocated.reason) if allocated is not None and known else Reason.WAITING_FOR_SYNC
+    return Announced(False, reason, "it has no address to announce")
+
+
 class Heard:
     """What all speakers say in one cycle, indexed once for all Services."""
 
@@ -85,32 +75,38 @@ class Heard:
         self._objections = _objections(snapshot.speakers)
         self._told: dict[tuple[str, frozenset[str]], str | Refused] = {}
 
-    def objections(self, service: Service) -> Mapping[str, Problem]:
-        """What speakers alone can know against the Service, by node."""
-        return self._objections.get(str(service.key), {}) if self._objections else {}
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What the answers depend on besides Services and revisions; equal parts, equal answers."""
+        return (
+            dict(self.reaches),
+            {name: (eip.protocol, eip.node_selector) for name, eip in self._eips.items()},
+            self._stood_in_for,
+            self._owners,
+            self._objections,
+        )
 
-    def owners(self, service: Service) -> tuple[tuple[str, str], ...]:
-        """Node and MAC of those that own its addresses by layer2 or vip."""
-        if not self._owners:
-            return ()
-        return tuple(pair for one in service.addresses for pair in self._owners.get(str(one), ()))
+    def waiting(self) -> Announced:
+        """The answer while the Service's own write is on its way."""
+        return Announced(False, _WAITING.reason, _WAITING.message, settled=False)
 
     def announced(
-        self, service: Service, grants: Sequence[Grant], may_announce: MayAnnounce, *, revision: int
+        self, service: Service, given: Sequence[Given], may_announce: MayAnnounce, *, revision: int
     ) -> Announced:
-        """The answer for a Service that holds `grants`; speakers below `revision` have not seen it."""
+        """The answer for a Service that holds `given`; speakers below `revision` have not seen it."""
         told: list[str] = []
-        for address, pool in grants:
-            said = self._address(service, address, pool, may_announce, revision)
+        for one in given:
+            said = self._address(service, one, may_announce, revision)
             if isinstance(said, Refused):
-                message = said.message if len(grants) == 1 else f"{address}: {said.message}"
+                message = said.message if len(given) == 1 else f"{one.address}: {said.message}"
                 return Announced(False, said.reason, message, said is not _WAITING)
-            told.append(said if len(grants) == 1 else f"{address} {said}")
+            told.append(said if len(given) == 1 else f"{one.address} {said}")
         return Announced(True, Reason.ANNOUNCED, "; ".join(told))
 
     def _address(
-        self, service: Service, address: Address, pool: str, may_announce: MayAnnounce, revision: int
+        self, service: Service, given: Given, may_announce: MayAnnounce, revision: int
     ) -> str | Refused:
+        address, pool = given.address, given.pool
         eip = self._eips.get(pool)
         if eip is None:
             return Refused(
@@ -122,7 +118,7 @@ class Heard:
         if eip.protocol is not Protocol.BGP:
             return self._owned(address, pool)
         nodes = may_announce(service, address, eip)
-        objections = self.objections(service)
+        objections = self._objections.get(str(service.key), {}) if self._objections else {}
         if nodes.announcing and all(self._revisions.get(node, 0) < revision for node in nodes.announcing):
             return self.reaches[pool].refused or _WAITING
         if objections or not nodes.announcing:
