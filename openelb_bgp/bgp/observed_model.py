@@ -83,8 +83,9 @@ class PeerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What the peer's OPEN said; all empty before a session was up.
 
     `families` it speaks, `add_path_receive` families in which it takes several paths a prefix,
-    `graceful_families` families that it preserves over our restart, `extended_next_hop` whether it takes
-    IPv4 with IPv6 next hops (RFC 8950).
+    `graceful_restart` whether it keeps our routes while we restart, `graceful_families` families in which it
+    forwards over a restart of its own (a mere helper, as FRR is by default, names none), and
+    `extended_next_hop` whether it takes IPv4 with IPv6 next hops (RFC 8950).
     """
 
     families: tuple[Family, ...] = ()

@@ -1,0 +1,1 @@
+"""The tests: by what they touch, a folder each (see CONTRIBUTING.md)."""
