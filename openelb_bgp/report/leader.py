@@ -143,7 +143,7 @@ class _Services:
             needed = decision.changed or not reads_like(service, write)
         if write is None or not needed:
             flying = None
-        elif write != flying:
+        elif not _reads_the_same(write, flying):
             self._emit(service, decision, write, old, flying)
             flying = write
         return Judged(
@@ -191,6 +191,15 @@ class _Services:
         if decision is not None and decision.changed and not already_told:
             self.events.extend(decision.events)
         self.events.extend(told.balancer_events(service.ref, before=before, after=after))
+
+
+def _reads_the_same(write: StatusWrite, flying: StatusWrite | None) -> bool:
+    """Whether what is on its way says it all; finalizers are gone after the first write."""
+    return flying is not None and (write.status, write.labels, write.annotations) == (
+        flying.status,
+        flying.labels,
+        flying.annotations,
+    )
 
 
 def _revision(service: Service) -> int:

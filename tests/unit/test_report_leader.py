@@ -1,0 +1,535 @@
+"""The leading controller's report, told as stories of a small cluster whose writes come back."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+import msgspec
+import pytest
+
+from openelb_bgp.eligibility import Candidates, Eligibility, eligible_nodes
+from openelb_bgp.ipam import Allocation, Rules, allocate
+from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import Address, parse_ranges
+from openelb_bgp.model.cluster import Node
+from openelb_bgp.model.conditions import Condition
+from openelb_bgp.model.errors import Defect, InvalidResource
+from openelb_bgp.model.meta import Key, Kind, Meta, ObjectRef, ref
+from openelb_bgp.model.pools import Eip, Protocol
+from openelb_bgp.model.routing import BgpConf, BgpPeer
+from openelb_bgp.model.services import Endpoint, EndpointSlice, Ingress, Service, ServicePort
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.model.speakers import Speaker
+from openelb_bgp.model.statuses import (
+    EipStatus,
+    GobgpStatus,
+    InterfaceStatus,
+    Layer2Status,
+    LoadBalancerIngress,
+    LoadBalancerStatus,
+    PeerState,
+    PoolStatus,
+    Problem,
+    ServiceStatus,
+    SessionStatus,
+    SpeakerStatus,
+)
+from openelb_bgp.ports import Event, StatusWrite
+from openelb_bgp.report.events import not_written
+from openelb_bgp.report.leader import report
+from openelb_bgp.report.ledger import Ledger, resumed
+
+NOW = "2026-01-01T00:00:00Z"
+WEB = Key("shop", "web")
+ALL = frozenset(Kind)
+OURS = {keys.MANAGED_ANNOTATION: keys.MANAGED_VALUE, keys.EIP_ANNOTATION: "west"}
+
+
+class Cluster:
+    """A snapshot that takes our writes back as a source would, one revision each."""
+
+    def __init__(self, **tables: Mapping[Any, Any]) -> None:
+        self.snapshot = msgspec.structs.replace(
+            Snapshot(
+                listed=ALL,
+                eips={"west": Eip(meta=Meta(name="west"), ranges=parse_ranges("192.0.2.0/29"))},
+                bgp_confs={"default": BgpConf(meta=Meta(name="default"), asn=50000)},
+                bgp_peers={"leaf1": BgpPeer(meta=Meta(name="leaf1"), peer_asn=50001)},
+                nodes={name: Node(meta=Meta(name=name)) for name in ("n1", "n2")},
+                speakers={name: speaker(name) for name in ("n1", "n2")},
+                services={WEB: service()},
+                slices={WEB: slices("n1", "n2")},
+            ),
+            **tables,
+        )
+        self.ledger = Ledger()
+        self.allocation: Allocation | None = None
+        self.eligibility: Eligibility | None = None
+        self.revision = 10
+        self.events: list[tuple[str, str]] = []
+
+    def set(self, table: str, key: Any, value: Any) -> None:
+        """Put an object in, or with None take it out."""
+        entries = {name: one for name, one in getattr(self.snapshot, table).items() if name != key}
+        if value is not None:
+            entries[key] = value
+        self.snapshot = msgspec.structs.replace(self.snapshot, **{table: entries})
+
+    def decide(self, now: str = NOW) -> tuple[StatusWrite, ...]:
+        """One cycle; its writes are not delivered."""
+        snapshot = self.snapshot
+        eligibility = Eligibility.of(snapshot)
+
+        def may_announce(one: Service, address: Address, pool: Eip) -> Candidates:
+            return eligible_nodes(
+                snapshot, one, address, selector=pool.node_selector, eligibility=eligibility
+            )
+
+        self.allocation = allocate(snapshot, rules=Rules(), previous=self.allocation)
+        made = report(
+            snapshot,
+            self.allocation,
+            may_announce=may_announce,
+            nodes=eligibility.nodes,
+            ledger=self.ledger,
+            now=now,
+        )
+        self.ledger = made.ledger
+        self.events += [(event.reason, event.message) for event in made.events]
+        return made.writes
+
+    def deliver(self, writes: tuple[StatusWrite, ...]) -> None:
+        """The source shows what was written."""
+        for write in writes:
+            if isinstance(write.status, ServiceStatus):
+                self.revision += 1
+                self.set("services", write.ref.key, self._written(write, write.status))
+
+    def _written(self, write: StatusWrite, status: ServiceStatus) -> Service:
+        before = self.snapshot.services[write.ref.key]
+        meta = msgspec.structs.replace(
+            before.meta,
+            labels=_with(before.meta.labels, write.labels),
+            annotations=_with(before.meta.annotations, write.annotations),
+            finalizers=tuple(one for one in before.meta.finalizers if one not in write.remove_finalizers),
+            resource_version=str(self.revision),
+        )
+        entries = tuple(
+            Ingress(ip_address(one.ip) if one.ip else None, one.hostname, one.ip_mode)
+            for one in status.load_balancer.ingress
+        )
+        return msgspec.structs.replace(before, meta=meta, ingress=entries, conditions=status.conditions)
+
+    def applied(self, *names: str) -> None:
+        """These speakers report that everything up to now is applied."""
+        for name in names:
+            self.report(name, applied_revision=self.revision)
+
+    def report(self, name: str, **changes: Any) -> None:
+        """A speaker reports something new."""
+        old = self.snapshot.speakers[name]
+        status = msgspec.structs.replace(old.status, **changes)
+        self.set("speakers", name, Speaker(old.meta, status, old.ready))
+
+    def settle(self, now: str = NOW) -> None:
+        """Cycles and deliveries, speakers following, until nothing is left to write."""
+        for _ in range(6):
+            writes = self.decide(now)
+            self.deliver(writes)
+            self.applied(*self.snapshot.speakers)
+            if not writes:
+                return
+        raise AssertionError("the report does not come to rest")
+
+    @property
+    def web(self) -> Service:
+        return self.snapshot.services[WEB]
+
+    def announced(self, key: Key = WEB) -> tuple[str, str, str]:
+        one = condition(self.snapshot.services[key], keys.ANNOUNCED_CONDITION)
+        return one.status, one.reason, one.message
+
+
+def _with(there: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    return {key: value for key, value in {**there, **changes}.items() if value is not None}
+
+
+def condition(one: Service, type_: str) -> Condition:
+    return next(found for found in one.conditions if found.type == type_)
+
+
+def service(name: str = "web", **more: Any) -> Service:
+    meta = Meta(name=name, namespace="shop", annotations=OURS, resource_version="5")
+    return msgspec.structs.replace(
+        Service(meta=meta, type="LoadBalancer", ports=(ServicePort("TCP", 80),)), **more
+    )
+
+
+def slices(*nodes: str, name: str = "web") -> tuple[EndpointSlice, ...]:
+    meta = Meta(name=f"{name}-1", namespace="shop")
+    endpoints = tuple(Endpoint(node) for node in nodes)
+    return (EndpointSlice(meta=meta, service=name, family=None, endpoints=endpoints),)
+
+
+def sessions(state: str, error: str = "") -> tuple[SessionStatus, ...]:
+    return (SessionStatus(peer="leaf1", peer_state=PeerState(session_state=state), last_error=error),)
+
+
+def speaker(name: str) -> Speaker:
+    status = SpeakerStatus(
+        gobgp=GobgpStatus(version="4.8.0", asn=50000),
+        sessions=sessions("ESTABLISHED"),
+        pools=(PoolStatus(name="west", ready=True),),
+    )
+    return Speaker(Meta(name=name), status)
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+def service_writes(writes: tuple[StatusWrite, ...]) -> list[StatusWrite]:
+    return [write for write in writes if write.ref.kind is Kind.SERVICE]
+
+
+def test_a_new_service_gets_its_address_first_and_is_announced_when_speakers_say_so(cluster: Cluster) -> None:
+    first = cluster.decide()
+    assert service_writes(first) == [
+        StatusWrite(
+            ref=ref(Kind.SERVICE, "web", namespace="shop"),
+            status=ServiceStatus(
+                load_balancer=LoadBalancerStatus(ingress=(LoadBalancerIngress(ip="192.0.2.0"),)),
+                conditions=(
+                    Condition(
+                        type=keys.ALLOCATED_CONDITION,
+                        status="True",
+                        reason="Allocated",
+                        message="192.0.2.0 from Eip west",
+                        last_transition_time=NOW,
+                    ),
+                    Condition(
+                        type=keys.ANNOUNCED_CONDITION,
+                        status="False",
+                        reason="WaitingForSync",
+                        message="the speakers have not applied it yet; this lasts a moment",
+                        last_transition_time=NOW,
+                    ),
+                ),
+            ),
+            labels={keys.EIP_LABEL: "west"},
+            annotations={
+                keys.ALLOCATED_ANNOTATION: "192.0.2.0=west",
+                keys.SHARED_AT_TAKEOVER_ANNOTATION: None,
+            },
+            based_on="5",
+        )
+    ]
+    cluster.deliver(first)
+    assert service_writes(cluster.decide()) == []
+    cluster.applied("n1")
+    cluster.deliver(cluster.decide())
+    assert cluster.announced() == ("True", "Announced", "announced by n1, n2")
+    assert cluster.events == [
+        ("AssignIP", "192.0.2.0 from Eip west"),
+        ("ConfigSpeaker", "announced by n1, n2"),
+        ("SetBalancer", "announced by n1, n2"),
+    ]
+
+
+def test_nothing_is_written_twice_while_the_source_has_not_answered(cluster: Cluster) -> None:
+    cluster.decide()
+    assert cluster.decide() == ()
+    cluster.set("services", WEB, service(health_check_node_port=1))
+    assert service_writes(cluster.decide()) == []
+    assert [reason for reason, _ in cluster.events] == ["AssignIP", "ConfigSpeaker"]
+
+
+def test_a_status_that_somebody_else_changed_is_put_right_without_an_event(cluster: Cluster) -> None:
+    cluster.settle()
+    told = list(cluster.events)
+    spoilt = msgspec.structs.replace(cluster.web.meta, resource_version="99")
+    cluster.set("services", WEB, msgspec.structs.replace(cluster.web, meta=spoilt, conditions=()))
+    cluster.settle()
+    assert cluster.announced()[0] == "True"
+    assert [event for event in cluster.events[len(told) :] if event[0] != "SetBalancer"] == []
+
+
+def test_a_settled_cluster_writes_nothing_when_time_passes_or_revisions_move(cluster: Cluster) -> None:
+    cluster.settle()
+    cluster.revision += 100
+    cluster.applied("n1", "n2")
+    assert cluster.decide("2027-01-01T00:00:00Z") == ()
+
+
+def test_a_controller_that_starts_anew_writes_nothing(cluster: Cluster) -> None:
+    cluster.settle()
+    told = list(cluster.events)
+    cluster.ledger = resumed(cluster.ledger.statuses.items())
+    cluster.allocation = None
+    assert (cluster.decide("2027-01-01T00:00:00Z"), cluster.events) == ((), told)
+
+
+def test_conditions_keep_their_time_until_their_status_changes(cluster: Cluster) -> None:
+    cluster.settle()
+    cluster.set("slices", WEB, None)
+    cluster.settle("2026-01-02T00:00:00Z")
+    allocated = condition(cluster.web, keys.ALLOCATED_CONDITION)
+    announced = condition(cluster.web, keys.ANNOUNCED_CONDITION)
+    assert allocated.last_transition_time == NOW
+    assert announced.last_transition_time == "2026-01-02T00:00:00Z"
+    assert (announced.status, announced.reason) == ("False", "NoEndpoints")
+    assert cluster.events[-1][0] == "DelBalancer"
+
+
+def test_the_message_names_the_nodes_that_do_not_announce_and_why(cluster: Cluster) -> None:
+    cluster.report("n2", sessions=sessions("ACTIVE", "connection refused"))
+    cluster.settle()
+    assert cluster.announced() == ("True", "Announced", "announced by n1; not by n2 (NoSession)")
+
+
+def test_a_service_whose_nodes_all_have_no_session_gives_the_last_error(cluster: Cluster) -> None:
+    for name in ("n1", "n2"):
+        cluster.report(name, sessions=sessions("ACTIVE", "connection refused"))
+    cluster.settle()
+    assert cluster.announced() == (
+        "False",
+        "NoSession",
+        "n1, n2: no session is established (leaf1: connection refused); see the BgpPeer's status",
+    )
+
+
+def test_a_node_for_which_others_stand_in_counts_as_announcing(cluster: Cluster) -> None:
+    cluster.report("n2", sessions=sessions("ACTIVE"))
+    cluster.report("n1", standing_in_for=("n2",))
+    cluster.settle()
+    assert cluster.announced()[2] == "announced by n1, n2"
+
+
+def test_a_local_service_follows_its_endpoints(cluster: Cluster) -> None:
+    cluster.set("services", WEB, service(local=True))
+    cluster.set("slices", WEB, slices("n2"))
+    cluster.settle()
+    first = cluster.announced()
+    cluster.set("slices", WEB, slices("n1"))
+    cluster.settle()
+    assert (first[2], cluster.announced()[2]) == ("announced by n2", "announced by n1")
+    assert [reason for reason, _ in cluster.events].count("SetBalancer") == 1
+
+
+def test_what_a_speaker_objects_is_said_at_the_service(cluster: Cluster) -> None:
+    objection = Problem(object="Service shop/web", reason="NoInterface", message="no such NIC here")
+    cluster.report("n1", problems=(objection,))
+    cluster.settle()
+    assert cluster.announced()[2] == "announced by n2; not by n1 (NoInterface)"
+
+
+def test_a_speaker_that_objects_to_a_part_still_announces(cluster: Cluster) -> None:
+    objection = Problem(object="Service shop/web", reason="NoAddPath", message="only one next hop")
+    cluster.report("n1", problems=(objection,))
+    cluster.settle()
+    assert cluster.announced()[2] == "announced by n1, n2"
+
+
+def test_no_eligible_node_is_told_with_every_nodes_reason(cluster: Cluster) -> None:
+    cordoned = Meta(name="n1", annotations={keys.DRAIN_ANNOTATION: "true"})
+    cluster.set("nodes", "n1", Node(meta=cordoned, network_unavailable=True))
+    cluster.set("nodes", "n2", Node(meta=Meta(name="n2", labels={keys.EXCLUDE_LABEL: ""})))
+    cluster.settle()
+    status, reason, message = cluster.announced()
+    assert (status, reason) == ("False", "NoEligibleNode")
+    assert "n1: node n1 has the condition NetworkUnavailable" in message
+    assert f"n2: node n2 carries the label {keys.EXCLUDE_LABEL}" in message
+
+
+def test_a_service_keeps_its_address_when_its_pool_goes_and_says_so(cluster: Cluster) -> None:
+    cluster.settle()
+    pool = cluster.snapshot.eips["west"]
+    cluster.set("eips", "west", None)
+    cluster.settle()
+    assert cluster.web.addresses == (ip_address("192.0.2.0"),)
+    assert cluster.announced()[:2] == ("False", "PoolGone")
+    cluster.set("eips", "west", pool)
+    cluster.settle()
+    assert cluster.announced()[0] == "True"
+
+
+def test_a_layer2_service_names_its_node_and_mac() -> None:
+    lan = Eip(meta=Meta(name="west"), ranges=parse_ranges("192.0.2.0/29"), protocol=Protocol.LAYER2)
+    cluster = Cluster(eips={"west": lan})
+    cluster.settle()
+    before = cluster.announced()
+    nic = InterfaceStatus(name="eth0", mac="02:00:00:00:00:01", subnets=("192.0.2.0/24",), up=True)
+    cluster.report("n2", layer2=Layer2Status(owned=("192.0.2.0",)), interfaces=(nic,))
+    cluster.settle()
+    assert before[:2] == ("False", "WaitingForSync")
+    assert cluster.announced()[2] == "announced by n2 (02:00:00:00:00:01)"
+
+
+def test_a_service_that_is_refused_says_why_once(cluster: Cluster) -> None:
+    annotations = {**OURS, keys.EIP_ANNOTATION: "nowhere"}
+    meta = Meta(name="web", namespace="shop", annotations=annotations, resource_version="5")
+    cluster.set("services", WEB, service(meta=meta))
+    cluster.settle()
+    cluster.set("speakers", "n3", speaker("n3"))
+    cluster.settle()
+    assert [
+        condition(cluster.web, one).reason for one in sorted({c.type for c in cluster.web.conditions})
+    ] == [
+        "EipNotFound",
+        "EipNotFound",
+    ]
+    assert [reason for reason, _ in cluster.events if reason.startswith("Assign")] == ["AssignIPFailed"]
+
+
+def test_entries_of_others_stay_and_so_do_their_conditions(cluster: Cluster) -> None:
+    theirs = Condition(type="example.org/Checked", status="True", reason="Fine")
+    other = Ingress(ip_address("203.0.113.1"), "", "Proxy")
+    cluster.set("services", WEB, service(ingress=(other,), conditions=(theirs,)))
+    cluster.settle()
+    assert cluster.web.ingress == (other, Ingress(ip_address("192.0.2.0")))
+    assert cluster.web.conditions[0] == theirs
+
+
+def test_a_service_that_leaves_us_loses_what_we_gave_and_nothing_else(cluster: Cluster) -> None:
+    cluster.settle()
+    meta = msgspec.structs.replace(
+        cluster.web.meta,
+        annotations={keys.ALLOCATED_ANNOTATION: "192.0.2.0=west", "note": "mine"},
+        finalizers=("finalizer.lb.kubesphere.io/v1alpha1", "other"),
+        resource_version="77",
+    )
+    cluster.set("services", WEB, msgspec.structs.replace(cluster.web, meta=meta))
+    cluster.settle()
+    left = cluster.web
+    assert (left.ingress, left.conditions, left.meta.finalizers) == ((), (), ("other",))
+    assert (dict(left.meta.labels), dict(left.meta.annotations)) == ({}, {"note": "mine"})
+    assert [reason for reason, _ in cluster.events[-2:]] == ["ReleaseIP", "DelBalancer"]
+
+
+def test_a_pending_service_that_leaves_us_loses_our_conditions(cluster: Cluster) -> None:
+    cluster.set("eips", "west", None)
+    cluster.settle()
+    plain = Meta(name="web", namespace="shop", resource_version="50")
+    cluster.set("services", WEB, msgspec.structs.replace(cluster.web, meta=plain, type="ClusterIP"))
+    cluster.settle()
+    assert cluster.web.conditions == ()
+
+
+def test_a_deleted_service_releases_its_address_with_an_event(cluster: Cluster) -> None:
+    cluster.settle()
+    cluster.set("services", WEB, None)
+    cluster.decide()
+    assert cluster.events[-1] == ("ReleaseIP", "released 192.0.2.0")
+
+
+def test_a_pools_status_counts_names_its_nodes_and_follows_the_speakers(cluster: Cluster) -> None:
+    cluster.settle()
+    west = ref(Kind.EIP, "west")
+    full = cluster.ledger.statuses[west]
+    assert isinstance(full, EipStatus)
+    assert msgspec.structs.replace(full, conditions=()) == EipStatus(
+        occupied=False,
+        usage=1,
+        pool_size=8,
+        used={"192.0.2.0": "shop/web"},
+        first_ip="192.0.2.0",
+        last_ip="192.0.2.7",
+        ready=True,
+        v4=True,
+        announced_by="2 nodes: n1, n2",
+    )
+    for name in ("n1", "n2"):
+        cluster.report(name, sessions=sessions("IDLE"))
+    cluster.settle()
+    silent = cluster.ledger.statuses[west]
+    assert isinstance(silent, EipStatus)
+    assert (silent.ready, silent.announced_by, silent.conditions[1].reason) == (True, "", "NoSession")
+    assert ("ConfigSpeakerFailed", silent.conditions[1].message) in cluster.events
+
+
+def test_an_object_that_cannot_be_used_says_what_is_wrong_with_it(cluster: Cluster) -> None:
+    broken = ref(Kind.EIP, "broken")
+    defect = Defect("spec.address", "10.0.0.0/99", "is no prefix", "write a length of 0 to 32")
+    cluster.set("invalid", broken, InvalidResource(broken, (defect,)))
+    cluster.settle()
+    status = cluster.ledger.statuses[broken]
+    assert isinstance(status, EipStatus)
+    assert [(one.type, one.status, one.reason, one.message) for one in status.conditions] == [
+        (
+            "Valid",
+            "False",
+            "Invalid",
+            "spec.address '10.0.0.0/99': is no prefix; write a length of 0 to 32",
+        ),
+        ("Ready", "False", "Invalid", "it cannot be used as it stands; correct what Valid says"),
+    ]
+
+
+def test_a_spoilt_object_goes_on_as_it_was_but_is_not_valid(cluster: Cluster) -> None:
+    cluster.settle()
+    west = ref(Kind.EIP, "west")
+    cluster.set(
+        "invalid", west, InvalidResource(west, (Defect("spec.address", "x", "is none", "write one"),))
+    )
+    cluster.settle()
+    status = cluster.ledger.statuses[west]
+    assert isinstance(status, EipStatus)
+    assert (status.usage, [one.status for one in status.conditions]) == (1, ["False", "True"])
+
+
+def test_an_invalid_object_without_a_status_of_ours_is_told_by_one_event(cluster: Cluster) -> None:
+    bad = ref(Kind.SECRET, "keys", namespace="openelb-system")
+    cluster.set("invalid", bad, InvalidResource(bad, (Defect("data.k", "%", "is no base64", "encode it"),)))
+    cluster.settle()
+    cluster.set("speakers", "n2", None)
+    cluster.settle()
+    assert cluster.events.count(("Invalid", "data.k '%': is no base64; encode it")) == 1
+
+
+def test_openelbs_finalizers_leave_pools_too(cluster: Cluster) -> None:
+    meta = Meta(name="west", finalizers=("finalizer.ipam.kubesphere.io/v1alpha1",), resource_version="3")
+    cluster.set("eips", "west", msgspec.structs.replace(cluster.snapshot.eips["west"], meta=meta))
+    writes = [write for write in cluster.decide() if write.ref.kind is Kind.EIP]
+    assert [write.remove_finalizers for write in writes] == [("finalizer.ipam.kubesphere.io/v1alpha1",)]
+
+
+def test_an_object_left_to_the_cni_gets_no_status(cluster: Cluster) -> None:
+    labels = {keys.CNI_LABEL: "calico"}
+    cluster.set("bgp_peers", "cni", BgpPeer(meta=Meta(name="cni", labels=labels), peer_asn=1))
+    assert ref(Kind.BGP_PEER, "cni") not in {write.ref for write in cluster.decide()}
+
+
+def test_a_conf_of_another_name_is_reported_as_ignored(cluster: Cluster) -> None:
+    cluster.set("bgp_confs", "other", BgpConf(meta=Meta(name="other"), asn=1))
+    cluster.settle()
+    status = cluster.ledger.statuses[ref(Kind.BGP_CONF, "other")]
+    assert not isinstance(status, SpeakerStatus)
+    assert status.conditions[1].reason == "IgnoredName"
+
+
+def test_a_write_that_failed_is_told_at_the_services(cluster: Cluster) -> None:
+    writes = cluster.decide()
+    assert not_written(writes, "the disk is full; free some space") == (
+        Event(
+            ref=ObjectRef(Kind.SERVICE, WEB),
+            reason="AssignIPFailed",
+            message="the status could not be written: the disk is full; free some space",
+            warning=True,
+        ),
+    )
+
+
+def test_of_many_services_only_those_that_changed_are_looked_at(cluster: Cluster) -> None:
+    big = Eip(meta=Meta(name="west"), ranges=parse_ranges("10.0.0.0/16"))
+    cluster.set("eips", "west", big)
+    many = {Key("shop", f"s{number}"): service(f"s{number}") for number in range(200)}
+    endpoints = {key: slices("n1", name=key.name) for key in many}
+    cluster.snapshot = msgspec.structs.replace(cluster.snapshot, services=many, slices=endpoints)
+    cluster.settle()
+    before = cluster.ledger.services
+    changed = Key("shop", "s7")
+    cluster.set("slices", changed, slices("n1", "n2", name="s7"))
+    cluster.decide()
+    after = cluster.ledger.services
+    assert [key for key in after if after[key] is not before[key]] == [changed]
