@@ -6,8 +6,8 @@ one more cycle. Beside wake-ups a slow resync and a deadline that the last cycle
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
 
 import msgspec
 import structlog
@@ -42,6 +42,16 @@ class WakeUp:
     async def wait(self) -> None:
         """Return once a cycle is asked for; does not take note of it."""
         await self._event.wait()
+
+    async def wait_within(self, seconds: float, clock: Clock) -> None:
+        """Return once a cycle is asked for, at the latest after that time; does not take note of it."""
+        tasks = [asyncio.ensure_future(one) for one in (self.wait(), clock.sleep(seconds))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -125,7 +135,7 @@ class Loop:
         seconds = self._resync
         if wanted is not None:
             seconds = min(seconds, max(0.0, wanted - self._clock.monotonic()))
-        await _first(self._wake.wait(), self._clock.sleep(seconds))
+        await self._wake.wait_within(seconds, self._clock)
 
     def _note_failure(self, error: Exception) -> None:
         said = f"{type(error).__name__}: {error}"
@@ -140,14 +150,3 @@ class Loop:
         self._failures = 0
         self._error = ""
         self._succeeded_at = self._clock.monotonic()
-
-
-async def _first(*waits: Coroutine[Any, Any, None]) -> None:
-    """Return when one of them does; the others are cancelled and awaited."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

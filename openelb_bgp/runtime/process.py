@@ -1,0 +1,44 @@
+"""A daemon's life: its event loop, its signals, its end.
+
+SIGTERM and SIGINT ask for an end and are answered within 2 s; whoever sends a second one is taken at their
+word. What is done at the end is the caller's matter.
+"""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+import structlog
+import uvloop
+
+log = structlog.get_logger(__name__)
+
+Main = Callable[[asyncio.Event], Awaitable[int]]
+"""The daemon: given the event that asks for its end, returns the exit code."""
+
+
+def run(main: Main) -> int:
+    """Run a daemon to its end on a loop of its own; returns its exit code."""
+    return uvloop.run(_with_signals(main))
+
+
+async def _with_signals(main: Main) -> int:
+    stop = asyncio.Event()
+    task = asyncio.current_task()
+    assert task is not None
+
+    def asked(signum: signal.Signals) -> None:
+        if stop.is_set():
+            log.warning("ending_at_once", signal=signum.name)
+            task.cancel()
+            return
+        log.info("ending", signal=signum.name)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, asked, signum)
+    try:
+        return await main(stop)
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM

@@ -1,0 +1,97 @@
+"""When a speaker's report is written: at once where others act on it, else coalesced, and never idle.
+
+What it says is `report.speaker`'s matter. A report that cannot be written is tried again by the next cycle,
+and never keeps a node from announcing.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+
+from openelb_bgp.host.boot import read_boot_id
+from openelb_bgp.model.facts import Facts
+from openelb_bgp.model.meta import Kind, ref
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.model.statuses import Problem, SpeakerStatus
+from openelb_bgp.ports import Announcement, Clock, Event, NotWritten, StatusSink, StatusWrite
+from openelb_bgp.report.speaker import speaker_status, write_due
+from openelb_bgp.report.times import rfc3339
+
+log = structlog.get_logger(__name__)
+
+_RETRY_SECONDS = 2.0
+
+
+class Reporter:
+    """Writes the Speaker of one node."""
+
+    def __init__(self, node: str, *, sink: StatusSink, clock: Clock) -> None:
+        self._ref = ref(Kind.SPEAKER, node)
+        self._sink = sink
+        self._clock = clock
+        self._started_at = rfc3339(clock.wall())
+        self._boot_id = read_boot_id()
+        self._made: SpeakerStatus | None = None
+        self._written: SpeakerStatus | None = None
+        self._written_at = 0.0
+        self._events: list[Event] = []
+        self._unsettled: str | None = "no cycle has ended yet"
+
+    def unsettled(self) -> str | None:
+        """Why not everything desired is in effect, or None."""
+        return self._unsettled
+
+    async def report(
+        self,
+        snapshot: Snapshot,
+        facts: Facts,
+        announcements: Sequence[Announcement],
+        *,
+        problems: Sequence[Problem] = (),
+    ) -> float | None:
+        """Write what is due; returns the monotonic instant at which the rest is."""
+        self._unsettled = _unsettled(announcements)
+        self._made = speaker_status(
+            announcements=announcements,
+            facts=facts,
+            started_at=self._started_at,
+            boot_id=self._boot_id,
+            draining=facts.draining_since is not None,
+            problems=problems,
+            previous=self._made,
+        )
+        self._events.extend(event for one in announcements for event in one.events)
+        due = write_due(
+            old=self._written,
+            new=self._made,
+            last_written_at=self._written_at,
+            nodes=max(1, len(snapshot.nodes)),
+        )
+        if due is None and not self._events:
+            return None
+        if due is not None and due > facts.now and not self._events:
+            return due
+        return await self._write(self._made)
+
+    async def _write(self, status: SpeakerStatus) -> float | None:
+        events = tuple(self._events)
+        try:
+            await self._sink.write([StatusWrite(ref=self._ref, status=status)], events)
+        except NotWritten as error:
+            log.error("report_not_written", error=str(error))
+            return self._clock.monotonic() + _RETRY_SECONDS
+        self._events.clear()
+        self._written, self._written_at = status, self._clock.monotonic()
+        return None
+
+    async def leave(self) -> None:
+        """Take the report away: it exists while its speaker lives."""
+        try:
+            await self._sink.write([StatusWrite(ref=self._ref, status=None)])
+        except NotWritten as error:
+            log.error("report_not_removed", error=str(error))
+
+
+def _unsettled(announcements: Sequence[Announcement]) -> str | None:
+    waiting = sorted(str(one.protocol) for one in announcements if not one.settled)
+    return f"not everything is announced yet: {', '.join(waiting)}" if waiting else None
