@@ -4,35 +4,42 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 _PAUSE = 0.02
 
 
+@overload
 async def wait_until(
-    predicate: Callable[[], T | Awaitable[T]], *, within: float, what: str = "the event"
-) -> T:
+    predicate: Callable[[], Awaitable[T | None]], *, within: float, what: str = ...
+) -> T: ...
+@overload
+async def wait_until(predicate: Callable[[], T | None], *, within: float, what: str = ...) -> T: ...
+async def wait_until(predicate: Callable[[], Any], *, within: float, what: str = "the event") -> Any:
     """Ask `predicate` (plain or async) until its answer is true, and return that.
 
     Fails the test after `within` seconds, saying `what` was waited for and the last answer.
     """
     deadline = time.monotonic() + within
     while True:
-        answer = predicate()
-        value: T = await answer if inspect.isawaitable(answer) else answer
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"waited {within:g} s in vain for {what}; last seen: {value!r}"
+        answer = await _ask(predicate)
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"waited {within:g} s in vain for {what}; last seen: {answer!r}"
         await asyncio.sleep(_PAUSE)
 
 
-async def stays(predicate: Callable[[], T | Awaitable[T]], *, during: float, what: str) -> None:
-    """Fail the test as soon as `predicate` is false within the next `during` seconds."""
+async def stays(predicate: Callable[[], Any], *, during: float, what: str) -> None:
+    """Fail the test as soon as `predicate` (plain or async) is false within the next `during` seconds."""
     deadline = time.monotonic() + during
     while time.monotonic() < deadline:
-        answer = predicate()
-        value: T = await answer if inspect.isawaitable(answer) else answer
-        assert value, f"did not stay: {what}; seen: {value!r}"
+        answer = await _ask(predicate)
+        assert answer, f"did not stay: {what}; seen: {answer!r}"
         await asyncio.sleep(_PAUSE)
+
+
+async def _ask(predicate: Callable[[], Any]) -> Any:
+    answer = predicate()
+    return await answer if inspect.isawaitable(answer) else answer
