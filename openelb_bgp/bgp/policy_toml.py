@@ -15,7 +15,9 @@ from openelb_bgp.decode.findings import Findings
 from openelb_bgp.decode.walk import numbered, walk
 from openelb_bgp.model import keys
 from openelb_bgp.model.errors import Defect
+from openelb_bgp.model.meta import Key
 from openelb_bgp.model.reasons import Reason
+from openelb_bgp.model.snapshot import Snapshot
 
 from . import policy_wire as wire
 from .policy_model import DefinedKind, DefinedSet, Disposition, Policy
@@ -162,3 +164,16 @@ def _names(
 
 def _default(written: str | None) -> Disposition | None:
     return None if written is None else DISPOSITIONS[written]
+
+
+def policy_defects(snapshot: Snapshot, *, namespace: str = keys.DEFAULT_NAMESPACE) -> tuple[Defect, ...]:
+    """What is wrong with the text that the BgpConf's policy names; nothing where there is no such text."""
+    conf = snapshot.bgp_conf
+    if conf is None or conf.policy is None:
+        return ()
+    holder = snapshot.config_maps.get(Key(namespace, conf.policy))
+    text = holder.data.get(keys.POLICY_KEY) if holder else None
+    if text is None:
+        return ()
+    parsed = parse_policy(text)
+    return parsed.warnings if isinstance(parsed, ParsedPolicy) else parsed
