@@ -126,9 +126,23 @@ class Candidates:
             )
         return refused
 
+    @property
+    def is_local(self) -> bool:
+        """Whether only nodes with an endpoint of their own may announce it."""
+        return self._holders is not None and self._blanket is None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the answer is the same for every Service of that pool that has endpoints at all."""
+        return self._holders is None
+
+    def verdicts(self) -> dict[str, Refused | None]:
+        """Every node's answer; None for those that shall announce it."""
+        return {name: self.refusal(name) for name in sorted(self._nodes)}
+
     def lacks_local(self, node: str) -> bool:
         """Whether the node must not announce it because the endpoints are on other nodes."""
-        return self._holders is not None and self._blanket is None and node not in self._holders
+        return self.is_local and node not in (self._holders or ())
 
     def _refusal(self, node: str) -> Refused | None:
         if self._blanket is not None:

@@ -21,7 +21,7 @@ from openelb_bgp.model.statuses import PoolStatus, Problem
 from .model import GlobalConf, PathAttrs, PathKey, PeerConf, RoutingPolicy
 
 if TYPE_CHECKING:
-    from .memory_of_plan import PlanMemory
+    from .recall import PlanMemory
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
 

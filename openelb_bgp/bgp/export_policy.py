@@ -1,0 +1,144 @@
+"""The routing policy of this node's gobgpd: no transit, what differs by peer, then what the user says.
+
+Pure. Ours comes first and only rejects or modifies, so `BgpConf.policy` has the last word on what is left.
+Every name of ours that depends on content holds a hash of it: what a name means never changes, so adding or
+removing our statements needs no soft reset.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from .model import (
+    Actions,
+    AsPathPrepend,
+    CommunityAction,
+    CommunityMethod,
+    Conditions,
+    DefinedKind,
+    DefinedSet,
+    Direction,
+    Disposition,
+    MatchSet,
+    MedAction,
+    Policy,
+    PolicyAssignment,
+    RouteType,
+    RoutingPolicy,
+    Statement,
+)
+from .policy_toml import ParsedPolicy
+from .variants import TAG_ASN, TAG_MARKER, Group, LargeCommunity, Variant, stable_hash
+
+OUR_PREFIX = "openelb-"
+"""Names that begin so are ours in gobgpd; a user's policy may not use them."""
+EXPORT_POLICY = f"{OUR_PREFIX}export"
+_ALL_TAGS = f"{OUR_PREFIX}tags"
+
+_NO_TRANSIT = tuple(
+    Statement(
+        name=f"{OUR_PREFIX}no-transit-{kind.value}",
+        conditions=Conditions(route_type=kind),
+        actions=Actions(disposition=Disposition.REJECT),
+    )
+    for kind in (RouteType.INTERNAL, RouteType.EXTERNAL)
+)
+_UNCLAIMED = Statement(
+    name=f"{OUR_PREFIX}unclaimed",
+    conditions=Conditions(large_community_set=MatchSet(_ALL_TAGS)),
+    actions=Actions(disposition=Disposition.REJECT),
+)
+
+
+def routing_policy(variants: Iterable[Variant], user: ParsedPolicy | None = None) -> RoutingPolicy:
+    """All sets, policies and bindings. `user` is what BgpConf.policy holds."""
+    tagged = sorted(
+        {made.tag: made for made in variants if made.tag is not None}.items(), key=lambda one: one[0]
+    )
+    statements = list(_NO_TRANSIT)
+    sets: dict[tuple[DefinedKind, str], DefinedSet] = {}
+    for tag, made in tagged:
+        for one in _sets(tag, made):
+            sets[one.kind, one.name] = one
+        statements += [_statement(tag, group) for group in made.groups]
+    if tagged:
+        everything = DefinedSet(
+            kind=DefinedKind.LARGE_COMMUNITY, name=_ALL_TAGS, members=(f"^{TAG_ASN}:{TAG_MARKER}:[0-9]+$",)
+        )
+        sets[everything.kind, everything.name] = everything
+        # Whoever got something had the tag taken off; a path that still has it is not for this peer.
+        statements.append(_UNCLAIMED)
+    user = user or ParsedPolicy()
+    return RoutingPolicy(
+        defined_sets=(*(sets[key] for key in sorted(sets)), *user.sets),
+        policies=(Policy(EXPORT_POLICY, tuple(statements)), *user.policies),
+        assignments=(
+            # Learned routes are of no use to us: only a user's import policy lets any in.
+            PolicyAssignment(
+                direction=Direction.IMPORT,
+                policies=user.imports,
+                default=user.default_import or Disposition.REJECT,
+            ),
+            PolicyAssignment(
+                direction=Direction.EXPORT,
+                policies=(EXPORT_POLICY, *user.exports),
+                default=user.default_export or Disposition.ACCEPT,
+            ),
+        ),
+    )
+
+
+def names_of_ours(user: ParsedPolicy) -> list[str]:
+    """The names in a user's policy that only ours may have."""
+    names = [one.name for one in user.sets] + [policy.name for policy in user.policies]
+    names += [statement.name for policy in user.policies for statement in policy.statements]
+    return sorted({name for name in names if name.startswith(OUR_PREFIX)})
+
+
+def _tag_set(tag: LargeCommunity) -> str:
+    return f"{OUR_PREFIX}tag-{tag[2]:08x}"
+
+
+def _neighbour_set(group: Group) -> str:
+    return f"{OUR_PREFIX}peers-{stable_hash(','.join(group.neighbours)):08x}"
+
+
+def _sets(tag: LargeCommunity, made: Variant) -> Iterator[DefinedSet]:
+    yield DefinedSet(kind=DefinedKind.LARGE_COMMUNITY, name=_tag_set(tag), members=(_large(tag),))
+    for group in made.groups:
+        yield DefinedSet(kind=DefinedKind.NEIGHBOR, name=_neighbour_set(group), members=group.neighbours)
+
+
+def _statement(tag: LargeCommunity, group: Group) -> Statement:
+    """What the neighbours of one group get for a tagged path."""
+    attrs = group.attrs
+    return Statement(
+        name=f"{_tag_set(tag)}-{stable_hash(','.join(group.neighbours)):08x}",
+        conditions=Conditions(
+            neighbor_set=MatchSet(_neighbour_set(group)), large_community_set=MatchSet(_tag_set(tag))
+        ),
+        actions=Actions(
+            community=_add(attrs.communities),
+            large_community=_instead_of(tag, attrs.large_communities),
+            med=None if attrs.med is None else MedAction(attrs.med),
+            local_pref=attrs.local_pref,
+            as_path_prepend=AsPathPrepend(attrs.prepend[0], len(attrs.prepend)) if attrs.prepend else None,
+            next_hop=None if attrs.next_hop is None else str(attrs.next_hop),
+        ),
+    )
+
+
+def _add(communities: tuple[int, ...]) -> CommunityAction | None:
+    if not communities:
+        return None
+    texts = tuple(f"{value >> 16}:{value & 0xFFFF}" for value in communities)
+    return CommunityAction(CommunityMethod.ADD, texts)
+
+
+def _instead_of(tag: LargeCommunity, wanted: tuple[LargeCommunity, ...]) -> CommunityAction:
+    # GoBGP shows an action without communities as none at all, so "replace by nothing" is a removal.
+    if not wanted:
+        return CommunityAction(CommunityMethod.REMOVE, (_large(tag),))
+    return CommunityAction(CommunityMethod.REPLACE, tuple(_large(one) for one in wanted))
+
+
+def _large(value: LargeCommunity) -> str:
+    return ":".join(str(part) for part in value)

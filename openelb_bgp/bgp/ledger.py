@@ -1,0 +1,70 @@
+"""Who claims which prefix: counts of claims, taken over from one plan to the next without copying them all.
+
+Pure. What the claims mean is `resolve`'s matter.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from openelb_bgp.model.addresses import Network
+
+from .claims import Share
+from .resolve import Bundle
+
+_NOBODY: Mapping[Bundle, int] = MappingProxyType({})
+
+
+class Turn(NamedTuple):
+    """One prefix whose claims changed: what stood before and what stands now, sorted, each claim once."""
+
+    prefix: Network
+    before: tuple[Bundle, ...]
+    after: tuple[Bundle, ...]
+
+
+class Ledger:
+    """Claims by prefix. The ledger that it was made from never changes."""
+
+    def __init__(self, previous: "Ledger | None" = None) -> None:
+        self._counts: dict[Network, dict[Bundle, int]] = {} if previous is None else previous._counts.copy()
+        self._before: dict[Network, Mapping[Bundle, int]] = {}
+
+    def enter(self, share: Share) -> None:
+        """One more Service claims it."""
+        counts = self._own(share.prefix)
+        counts[share.bundle] = counts.get(share.bundle, 0) + 1
+
+    def strike(self, share: Share) -> None:
+        """One Service claims it no more."""
+        counts = self._own(share.prefix)
+        counts[share.bundle] -= 1
+        if not counts[share.bundle]:
+            del counts[share.bundle]
+
+    def turns(self) -> Iterator[Turn]:
+        """The prefixes whose claims differ from the previous ledger's. Ends the making of this one."""
+        for prefix, before in self._before.items():
+            now = self._counts[prefix]
+            if not now:
+                del self._counts[prefix]
+            if before.keys() != now.keys():
+                yield Turn(prefix, _distinct(before), _distinct(now))
+        self._before = {}
+
+    def claims(self, prefix: Network) -> tuple[Bundle, ...]:
+        """What is claimed of a prefix now."""
+        return _distinct(self._counts.get(prefix, _NOBODY))
+
+    def _own(self, prefix: Network) -> dict[Bundle, int]:
+        """This ledger's own counts of a prefix, copied from the previous one's at the first touch."""
+        if prefix in self._before:
+            return self._counts[prefix]
+        before = self._counts.get(prefix)
+        self._before[prefix] = _NOBODY if before is None else before
+        own = self._counts[prefix] = {} if before is None else before.copy()
+        return own
+
+
+def _distinct(counts: Mapping[Bundle, int]) -> tuple[Bundle, ...]:
+    return tuple(counts) if len(counts) < 2 else tuple(sorted(counts))
