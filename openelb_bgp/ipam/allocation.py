@@ -52,7 +52,7 @@ def allocate(
 
     `blocked_pools` names Eips that overlap another: they keep what they gave and give nothing new. The
     result depends on the snapshot, `rules` and `blocked_pools` alone; `previous` only saves work. The
-    snapshot must show what earlier Allocations decided and somebody wrote (`Decision.applied_to` helps
+    snapshot must show what earlier Allocations decided and somebody wrote (`Decision.written` helps
     where the source is slower). An address that leaves a Service is free once the snapshot no longer shows
     it there, so that it never stands in two statuses at once.
     """

@@ -5,13 +5,14 @@ What happens when two claim the same address is decided in `sharing`.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
 from ..model import keys
 from ..model.addresses import Address, Family
 from ..model.allocated import allocated
-from ..model.meta import Key
+from ..model.meta import Key, ObjectRef
 from ..model.reasons import Reason
 from ..model.services import Ingress, Service
 from .numbers import number
@@ -19,7 +20,7 @@ from .pools import PoolBook
 from .requests import Request, Standing, request_of, standing_of
 
 
-class Given(msgspec.Struct, frozen=True):
+class Given(msgspec.Struct, frozen=True, gc=False):
     """An address of a Service.
 
     `pool` announces it and counts it; `origin` is the pool that the Service's annotation names for it, which
@@ -33,7 +34,7 @@ class Given(msgspec.Struct, frozen=True):
     reason: Reason | None = None
 
 
-class Want(msgspec.Struct, frozen=True):
+class Want(msgspec.Struct, frozen=True, gc=False):
     """One address that a Service asks for: this very one, or one of a pool, or any of the family."""
 
     family: Family
@@ -42,7 +43,7 @@ class Want(msgspec.Struct, frozen=True):
     optional: bool = False
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One Service's live addresses.
 
     `held` are ours, in the status's order; `foreign` the entries that are not. `reserved` are the numbers
@@ -50,6 +51,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     `remembered` are addresses that its annotation notes and its status lost, with their pools.
     """
 
+    ref: ObjectRef
     service: Service
     standing: Standing
     request: Request
@@ -61,15 +63,15 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> Key:
         """The Service's key."""
-        return self.service.key
+        return self.ref.key
 
     @property
     def age(self) -> tuple[float, Key]:
         """Sorts Services by creation, then key."""
-        return self.service.meta.created, self.service.key
+        return self.service.meta.created, self.ref.key
 
 
-class Gap(msgspec.Struct, frozen=True):
+class Gap(msgspec.Struct, frozen=True, gc=False):
     """What a request still lacks, and which held addresses it does not ask for (any more)."""
 
     unmet: tuple[Want, ...]
@@ -84,7 +86,7 @@ def claim_of(service: Service, book: PoolBook) -> Claim | None:
     standing = standing_of(service, book.rules)
     request = request_of(service)
     if not service.ingress and standing is Standing.OURS and not _notes(service):
-        return Claim(service=service, standing=standing, request=request)
+        return Claim(ref=service.ref, service=service, standing=standing, request=request)
     if standing is Standing.NOT_OURS and not _concerns_us(service):
         return None
     return _read_status(service, standing, request, book)
@@ -92,6 +94,8 @@ def claim_of(service: Service, book: PoolBook) -> Claim | None:
 
 def gap_of(request: Request, held: Sequence[Given], book: PoolBook) -> Gap:
     """Compare what is asked for with what is held."""
+    if not held and request.names_nothing:
+        return _whole_gap(request)
     unmet: list[Want] = []
     left = list(held)
     for want in _wants(request, book):
@@ -104,6 +108,14 @@ def gap_of(request: Request, held: Sequence[Given], book: PoolBook) -> Gap:
         given for given in left if not request.is_met_by(given.address, (given.pool, given.origin))
     )
     return Gap(tuple(unmet), surplus) if unmet or surplus else NO_GAP
+
+
+@lru_cache(maxsize=256)
+def _whole_gap(request: Request) -> Gap:
+    """All that Services lack which have nothing and name nothing: the same for thousands of them."""
+    return Gap(
+        tuple(Want(family, optional=family in request.optional) for family in request.open_families), ()
+    )
 
 
 def _notes(service: Service) -> bool:
@@ -134,6 +146,7 @@ def _read_status(service: Service, standing: Standing, request: Request, book: P
         if given is not None:
             reserved.append(number(entry.ip))
     return Claim(
+        ref=service.ref,
         service=service,
         standing=standing,
         request=request,
@@ -185,17 +198,12 @@ def _reason_outside(pool: str, book: PoolBook) -> Reason:
     return Reason.ADDRESSES_OUTSIDE if pool in book.pools else Reason.POOL_GONE
 
 
-_ANY = {
-    (family, optional): Want(family, optional=optional) for family in Family for optional in (False, True)
-}
-
-
 def _wants(request: Request, book: PoolBook) -> list[Want]:
     wants = [Want(Family.of(address), address) for address in request.addresses]
     if request.pools:
         wants += _wants_of_pools(request, book)
     else:
-        wants += [_ANY[family, family in request.optional] for family in request.open_families]
+        wants += [Want(family, optional=family in request.optional) for family in request.open_families]
     return wants
 
 

@@ -16,7 +16,7 @@ from ..model.reasons import Refused
 from ..model.services import Service
 from .choice import Chooser
 from .claims import Claim, Gap, Given, Want, claim_of, gap_of
-from .decisions import Decision, decide, leave_alone, release
+from .decisions import Decision, decide, leave_alone, refuse_node_proxy, release
 from .ledger import NO_FOOTPRINT, Footprint, Keys, Ledger, add, footprint_of, remove
 from .numbers import address_at
 from .outcomes import Outcome
@@ -125,11 +125,15 @@ class _Cycle:
                 concerned.update(keys)
         return concerned
 
+    def _held(self, claim: Claim) -> Sequence[Given]:
+        """What is left of a claim's addresses after the contests about them."""
+        lost = [address for address, contest in self._contested(claim) if claim.key in contest.losers]
+        return [given for given in claim.held if given.address not in lost] if lost else claim.held
+
     def _contested(self, claim: Claim) -> list[tuple[Address, Contest]]:
         """The addresses of a claim that others hold too."""
-        return [
-            (address_at(value), self._contests[value]) for value in claim.reserved if value in self._contests
-        ]
+        contests = self._contests
+        return [(address_at(value), contests[value]) for value in claim.reserved if value in contests]
 
     def _keepers(self, value: int) -> Keys:
         """The Services of ours that go on having a number of their status."""
@@ -147,15 +151,15 @@ class _Cycle:
         if claim is None:
             self._forget(key)
         elif claim.standing is Standing.OURS:
-            lost = {address for address, contest in self._contested(claim) if key in contest.losers}
-            held = [given for given in claim.held if given.address not in lost]
-            gap = gap_of(claim.request, held, self._book)
+            gap = gap_of(claim.request, self._held(claim), self._book)
             if gap.unmet:
                 self._gaps[key] = gap
             else:
                 self._conclude(claim, decide(self._outcome(claim, gap)))
         elif claim.standing is Standing.RELEASED:
             self._conclude(claim, release(claim))
+        elif claim.standing is Standing.NODE_PROXY:
+            self._conclude(claim, refuse_node_proxy(claim))
         else:
             self._conclude(claim, leave_alone(claim))
 
@@ -163,36 +167,34 @@ class _Cycle:
         """Those who name an address come first: they must not find it given to one whom any would suit."""
         chooser = Chooser(self._book, claims=self._claims, reserved=self._present, keepers=self._keepers)
         wanting = [self._claims[key] for key in self._gaps]
-        for claim in sorted(wanting, key=lambda one: (not one.request.addresses, one.age)):
+        wanting.sort(key=lambda claim: (not claim.request.addresses, claim.age))
+        for claim in wanting:
             gap = self._gaps[claim.key]
             results = [(want, chooser.choose(claim, want)) for want in gap.unmet]
             self._conclude(claim, decide(self._outcome(claim, gap, results)))
 
     def _outcome(self, claim: Claim, gap: Gap, results: Sequence[_Result] = ()) -> Outcome:
-        """What is not asked for any more goes once everything asked for of its family is there."""
-        refused = [(want, result) for want, result in results if isinstance(result, Refused)]
-        failed = {want.family.value for want, _ in refused}
-        surplus = () if claim.request.refused else gap.surplus
-        contested = self._contested(claim)
-        return Outcome(
+        given: list[Given] = []
+        refused = list(claim.request.refused)
+        notes: list[Refused] = []
+        failed: set[int] = set()
+        for want, result in results:
+            if isinstance(result, Given):
+                given.append(result)
+                continue
+            failed.add(want.family.value)
+            (notes if want.optional else refused).append(result)
+        # What is not asked for any more goes once everything asked for of its family is there.
+        leaving = () if claim.request.refused else gap.surplus
+        outcome = Outcome(
             claim=claim,
-            given=tuple(result for _, result in results if isinstance(result, Given)),
-            released=tuple(one.address for one in surplus if one.address.version not in failed),
-            refused=(*claim.request.refused, *(why for want, why in refused if not want.optional)),
-            notes=tuple(why for want, why in refused if want.optional),
-            lost={
-                address: contest.losers[claim.key]
-                for address, contest in contested
-                if claim.key in contest.losers
-            },
-            won=tuple(
-                (address, loser)
-                for address, contest in contested
-                for loser, (keeper, _) in sorted(contest.losers.items())
-                if keeper == claim.key
-            ),
-            taken_over=tuple(address for address, contest in contested if claim.key in contest.taken_over),
+            given=tuple(given),
+            released=tuple(one.address for one in leaving if one.address.version not in failed),
+            refused=tuple(refused),
+            notes=tuple(notes),
         )
+        contested = self._contested(claim)
+        return _with_contests(outcome, contested) if contested else outcome
 
     def _conclude(self, claim: Claim, decision: Decision) -> None:
         key = claim.key
@@ -228,6 +230,21 @@ class _Cycle:
             )
             for name, pool in self._book.pools.items()
         }
+
+
+def _with_contests(outcome: Outcome, contested: Sequence[tuple[Address, Contest]]) -> Outcome:
+    key = outcome.claim.key
+    return msgspec.structs.replace(
+        outcome,
+        lost={address: contest.losers[key] for address, contest in contested if key in contest.losers},
+        won=tuple(
+            (address, loser)
+            for address, contest in contested
+            for loser, (keeper, _) in sorted(contest.losers.items())
+            if keeper == key
+        ),
+        taken_over=tuple(address for address, contest in contested if key in contest.taken_over),
+    )
 
 
 def _changed(*, old: Mapping[Key, Service], new: Mapping[Key, Service]) -> list[Key]:

@@ -14,11 +14,11 @@ Place = tuple[str, int]
 """A pool's name and a number in it."""
 
 
-class Footprint(msgspec.Struct, frozen=True):
+class Footprint(msgspec.Struct, frozen=True, gc=False):
     """What one Service occupies: addresses that a pool gave it, and others that stand in a pool's way."""
 
-    holds: frozenset[Place] = frozenset()
-    blocks: frozenset[Place] = frozenset()
+    holds: tuple[Place, ...] = ()
+    blocks: tuple[Place, ...] = ()
 
 
 NO_FOOTPRINT = Footprint()
@@ -26,15 +26,12 @@ NO_FOOTPRINT = Footprint()
 
 def footprint_of(claim: Claim, addresses: Iterable[Given], book: PoolBook) -> Footprint:
     """What a Service occupies that will have these addresses and still shows those of its claim."""
-    numbers = {*claim.reserved}
-    holds: set[Place] = set()
-    for given in addresses:
-        value = number(given.address)
-        numbers.add(value)
-        if given.pool in book.pools:
-            holds.add((given.pool, value))
-    places = {(pool, value) for value in numbers for pool in book.holding(value)}
-    return Footprint(frozenset(holds), frozenset(places - holds))
+    held = [(given.pool, number(given.address)) for given in addresses]
+    numbers = dict.fromkeys([*(value for _, value in held), *claim.reserved])
+    blocks = [
+        place for value in numbers for pool in book.holding(value) if (place := (pool, value)) not in held
+    ]
+    return Footprint(tuple(place for place in held if place[0] in book.pools), tuple(blocks))
 
 
 def add(register: dict[int, Keys], value: int, key: Key) -> None:
@@ -57,12 +54,14 @@ class Ledger:
         self.pages = dict(pages)
         self.written: set[str] = set()
 
-    def move(self, key: Key, *, old: frozenset[Place], new: frozenset[Place]) -> None:
+    def move(self, key: Key, *, old: tuple[Place, ...], new: tuple[Place, ...]) -> None:
         """Replace the places of one Service."""
-        for pool, value in old - new:
-            remove(self._page(pool), value, key)
-        for pool, value in new - old:
-            add(self._page(pool), value, key)
+        for pool, value in old:
+            if (pool, value) not in new:
+                remove(self._page(pool), value, key)
+        for pool, value in new:
+            if (pool, value) not in old:
+                add(self._page(pool), value, key)
 
     def _page(self, pool: str) -> dict[int, Keys]:
         if pool not in self.written:

@@ -4,7 +4,7 @@ Words are compared with the status as it stands, so that a restart emits nothing
 put together in `decisions`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -19,7 +19,7 @@ from ..ports import Event
 from .claims import Claim, Given
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was decided about one claim of ours.
 
     `given` are new, `released` no longer asked for; `lost` maps addresses to the Service that keeps them
@@ -49,22 +49,30 @@ def reads_the_same(one: Condition | None, other: Condition | None) -> bool:
     return (one.status, one.reason, one.message) == (other.status, other.reason, other.message)
 
 
-def condition_of(outcome: Outcome, addresses: tuple[Given, ...]) -> Condition:
-    """The Allocated condition of a Service that will have these addresses."""
-    service = outcome.claim.service
-    granted = ", ".join(_granted(one) for one in addresses)
-    tail = "".join(f"; {note.message}" for note in outcome.notes)
+def granted(given: Given, text: str) -> str:
+    """Tells of one address, whose text is given, and its pool."""
+    if given.reason is Reason.POOL_GONE:
+        return f"{text} from Eip {given.pool}, which is gone; create it again, or name another Eip"
+    if given.reason is Reason.ADDRESSES_OUTSIDE:
+        return f"{text} from Eip {given.pool}, which no longer holds it"
+    return f"{text} from Eip {given.pool}"
+
+
+def condition_of(outcome: Outcome, phrases: Sequence[str]) -> Condition:
+    """The Allocated condition of a Service that will have the addresses which `phrases` tell of."""
+    service, has = outcome.claim.service, ", ".join(phrases)
+    tail = "".join(f"; {note.message}" for note in outcome.notes) if outcome.notes else ""
     if outcome.claim.foreign:
         tail += f"; {_foreign(outcome.claim)}"
     if outcome.refused:
         problem = "; ".join(dict.fromkeys(one.message for one in outcome.refused))
-        keeps = f"; has {granted}" if granted else ""
+        keeps = f"; has {has}" if has else ""
         return not_allocated(service, outcome.refused[0].reason, problem + keeps + tail)
     return Condition(
         type=keys.ALLOCATED_CONDITION,
         status="True",
         reason=Reason.ALLOCATED,
-        message=granted + tail,
+        message=has + tail,
         observed_generation=service.meta.generation,
     )
 
@@ -80,38 +88,27 @@ def not_allocated(service: Service, reason: Reason, message: str) -> Condition:
     )
 
 
-def _granted(given: Given) -> str:
-    if given.reason is Reason.POOL_GONE:
-        return f"{given.address} from Eip {given.pool}, which is gone; create it again, or name another Eip"
-    if given.reason is Reason.ADDRESSES_OUTSIDE:
-        return f"{given.address} from Eip {given.pool}, which no longer holds it"
-    return f"{given.address} from Eip {given.pool}"
-
-
 def _foreign(claim: Claim) -> str:
     entries = ", ".join(str(entry.ip or entry.hostname) for entry in claim.foreign)
     return f"{entries} in its status is not ours and stays; stop the other load balancer if it should go"
 
 
-def events_of(outcome: Outcome, condition: Condition) -> tuple[Event, ...]:
-    """What happens to the Service by this, for people."""
-    service = outcome.claim.service
-    events = [
-        Event(ref=service.ref, reason="AssignIP", message=f"{one.address} from Eip {one.pool}")
-        for one in outcome.given
-    ]
+def events_of(outcome: Outcome, condition: Condition, new: Sequence[str]) -> tuple[Event, ...]:
+    """What happens to the Service by this, for people; `new` tells of the addresses that it is given."""
+    claim = outcome.claim
+    events = [Event(ref=claim.ref, reason="AssignIP", message=phrase) for phrase in new]
     if outcome.released or outcome.lost or outcome.won:
         events += _partings(outcome)
-    if outcome.claim.foreign:
-        events += _foreign_event(outcome.claim)
+    if claim.foreign:
+        events += _foreign_event(claim)
     if outcome.refused:
-        events += failure_events(service, condition)
+        events += failure_events(claim, condition)
     return tuple(events)
 
 
 def _partings(outcome: Outcome) -> list[Event]:
     """What the Service gives up, and what another one had to leave to it."""
-    ref = outcome.claim.service.ref
+    ref = outcome.claim.ref
     given_up = [
         Event(ref=ref, reason="ReleaseIP", message=f"{address}: the Service asks for another")
         for address in outcome.released
@@ -141,12 +138,11 @@ def _foreign_event(claim: Claim) -> list[Event]:
     message, current = _foreign(claim), current_condition(claim.service)
     if current is not None and message in current.message:
         return []
-    return [Event(ref=claim.service.ref, reason=Reason.FOREIGN_ADDRESS, message=message, warning=True)]
+    return [Event(ref=claim.ref, reason=Reason.FOREIGN_ADDRESS, message=message, warning=True)]
 
 
-def failure_events(service: Service, condition: Condition) -> tuple[Event, ...]:
+def failure_events(claim: Claim, condition: Condition) -> tuple[Event, ...]:
     """Said once: not again while the status says the same."""
-    if reads_the_same(condition, current_condition(service)):
+    if reads_the_same(condition, current_condition(claim.service)):
         return ()
-    reason = "AssignIPFailed"
-    return (Event(ref=service.ref, reason=reason, message=condition.message, warning=True),)
+    return (Event(ref=claim.ref, reason="AssignIPFailed", message=condition.message, warning=True),)

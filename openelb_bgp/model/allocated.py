@@ -25,8 +25,8 @@ def parse_allocated(text: str) -> dict[Address, str]:
     return {address: pool for address, pool in given.items() if pool}
 
 
-def format_allocated(given: Iterable[tuple[Address, str]]) -> str:
-    """The annotation's text for pairs of address and pool name, in their order."""
+def format_allocated(given: Iterable[tuple[Address | str, str]]) -> str:
+    """The annotation's text for pairs of address (or its text) and pool name, in their order."""
     return ",".join(f"{address}={pool}" for address, pool in given)
 
 
