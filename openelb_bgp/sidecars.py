@@ -7,6 +7,8 @@ somebody else keeps (`--gobgp-target`), which can be talked to and no more.
 from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
+
 from openelb_bgp.bgp.announcer import BgpAnnouncer, Daemon
 from openelb_bgp.bgp.gobgp.client import Client
 from openelb_bgp.bgp.gobgp.errors import GobgpError, SidecarUnavailable
@@ -17,6 +19,8 @@ from openelb_bgp.host import boot
 from openelb_bgp.plugins import Workplace
 from openelb_bgp.settings import SpeakerSettings
 from openelb_bgp.sidecar import client as sidecar
+
+log = structlog.get_logger(__name__)
 
 
 def bgp_announcer(workplace: Workplace) -> BgpAnnouncer:
@@ -47,6 +51,16 @@ def daemon_of(settings: SpeakerSettings) -> Daemon:
         program=str(settings.gobgpd or "gobgpd"),
         api_hosts=() if settings.api_hosts is None else (settings.api_hosts,),
     )
+
+
+async def end_gobgpd(settings: SpeakerSettings) -> None:
+    """End the gobgpd that goes with a machine's `run`; without --withdraw-on-exit its routes stay awhile."""
+    if settings.gobgp_target is not None:
+        return
+    try:
+        await sidecar.stop(settings.runtime_dir, withdraw=settings.withdraw_on_exit)
+    except sidecar.SidecarError as error:
+        log.warning("gobgpd_not_ended", error=str(error))
 
 
 class CannotRestart(GobgpError):
@@ -90,10 +104,6 @@ class KeptGobgpd:
             return (await sidecar.dump(self._directory)).last_output
         except sidecar.SidecarError:
             return ()
-
-    async def end(self, *, withdraw: bool) -> None:
-        """End sidecar and gobgpd; without `withdraw` peers keep the routes for the restart time."""
-        await sidecar.stop(self._directory, withdraw=withdraw)
 
 
 class ForeignGobgpd:

@@ -29,7 +29,7 @@ from .memory import Memory
 from .model import RoutingPolicy
 from .observe import observe
 from .plan import plan as make_plan
-from .planned import BgpPlan, PlanOptions, Probe
+from .planned import BgpPlan, PlanOptions
 from .port import Gobgp
 from .watched import Sessions
 
@@ -95,11 +95,6 @@ class BgpAnnouncer:
     def protocol(self) -> PoolProtocol:
         """Which pools it serves."""
         return PoolProtocol.BGP
-
-    @property
-    def probes(self) -> frozenset[Probe]:
-        """Addresses whose answers the next plan wants to know."""
-        return frozenset() if self._plan is None else self._plan.probes
 
     def contribute(self, facts: Facts) -> Facts:
         """The facts with our sessions, and with what was found when gobgpd was adopted."""
@@ -267,6 +262,7 @@ class BgpAnnouncer:
             ),
             left_out=plan.left_out,
             wake_at=plan.deadline,
+            probes=frozenset((probe.interface, probe.address) for probe in plan.probes),
         )
 
     def _gobgp_status(self) -> GobgpStatus:

@@ -5,11 +5,14 @@ word. What is done at the end is the caller's matter.
 """
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 import uvloop
+
+from openelb_bgp.lib.tasks import supervised
 
 log = structlog.get_logger(__name__)
 
@@ -42,3 +45,18 @@ async def _with_signals(main: Main) -> int:
         return await main(stop)
     except asyncio.CancelledError:
         return 128 + signal.SIGTERM
+
+
+class _Stopped(Exception):
+    """The end was asked for."""
+
+
+async def work_until(stop: asyncio.Event, workers: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+    """Run all workers until `stop` is set; then they are cancelled and awaited. A failure of one passes."""
+
+    async def stopping() -> None:
+        await stop.wait()
+        raise _Stopped
+
+    with contextlib.suppress(_Stopped):
+        await supervised({**workers, "stop": stopping})

@@ -1,0 +1,118 @@
+"""The controller: wiring of the daemon that gives addresses and writes every status but the Speakers'.
+
+A cycle reads one snapshot, lets `ipam` decide, `admission` object and `report` put into words, and writes
+what differs in one transaction.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from prometheus_client import REGISTRY
+
+from openelb_bgp import admission
+from openelb_bgp.eligibility import Candidates, Eligibility, backends
+from openelb_bgp.ipam import NEEDED, Allocation, Rules, allocate
+from openelb_bgp.model.addresses import Address, Family
+from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.pools import Eip
+from openelb_bgp.model.services import Service
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.origin import Origin, exit_code_of, feed, opened
+from openelb_bgp.report.leader import report
+from openelb_bgp.report.ledger import Ledger, resumed
+from openelb_bgp.report.times import rfc3339
+from openelb_bgp.runtime import log as logging
+from openelb_bgp.runtime import process
+from openelb_bgp.runtime.health import Check, serve_health
+from openelb_bgp.runtime.loop import Loop, WakeUp
+from openelb_bgp.runtime.pool_metrics import PoolMetrics
+from openelb_bgp.settings import ControllerSettings
+
+log = structlog.get_logger(__name__)
+
+_RESYNC_SECONDS = 60.0
+_KINDS = (*NEEDED, Kind.SPEAKER, Kind.ENDPOINT_SLICE, Kind.BGP_CONF, Kind.BGP_PEER)
+
+
+def main(settings: ControllerSettings) -> int:
+    """Run a controller until SIGTERM; returns the exit code."""
+    logging.configure(verbosity=settings.logging.verbosity, colour=settings.logging.colour)
+    return process.run(lambda stop: exit_code_of(_serve(settings, stop)))
+
+
+async def _serve(settings: ControllerSettings, stop: asyncio.Event) -> None:
+    async with opened(settings.source, node=None, owner=True) as origin:
+        controller = Controller(settings, origin)
+        async with serve_health(
+            settings.metrics, registry=REGISTRY, healthy=controller.healthy(), ready=controller.ready()
+        ):
+            await process.work_until(stop, {"feed": lambda: feed(origin), **controller.tasks()})
+
+
+class Controller:
+    """Allocation and statuses over an origin."""
+
+    def __init__(self, settings: ControllerSettings, origin: Origin) -> None:
+        self._settings = settings
+        self._store, self._sink, self._clock = origin.store, origin.sink, origin.clock
+        self._stored = origin.stored_statuses
+        self._wake = WakeUp()
+        self._rules = Rules(claim_all=settings.claim_all)
+        self._allocation: Allocation | None = None
+        self._ledger: Ledger | None = None
+        self._metrics = PoolMetrics()
+        self._loop = Loop(
+            "controller", self._cycle, wake=self._wake, clock=self._clock, resync=_RESYNC_SECONDS
+        )
+        origin.store.subscribe(self._wake.set)
+
+    def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What runs for as long as the controller does."""
+        return {"controller": self._loop.run}
+
+    def healthy(self) -> dict[str, Check]:
+        """What only a restart would mend."""
+        return {}
+
+    def ready(self) -> dict[str, Check]:
+        """Whether statuses are true."""
+        return {"controller": self._problem}
+
+    def _problem(self) -> str | None:
+        if self._ledger is None:
+            return "not everything has been listed yet"
+        return self._loop.error or None
+
+    async def _cycle(self) -> None:
+        snapshot = self._store.snapshot
+        if not snapshot.has_listed(*_KINDS):
+            return
+        allocation = allocate(
+            snapshot,
+            rules=self._rules,
+            blocked_pools=admission.blocked_pools(snapshot),
+            previous=self._allocation,
+        )
+        eligibility = Eligibility.of(snapshot, ignore_exclude_label=self._settings.ignore_exclude_lb)
+        made = report(
+            snapshot,
+            allocation,
+            may_announce=_asker(snapshot, eligibility),
+            nodes=eligibility.nodes,
+            defects=admission.check(snapshot, namespace=self._settings.source.namespace),
+            ledger=self._ledger or resumed(await self._stored()),
+            now=rfc3339(self._clock.wall()),
+        )
+        await self._sink.write(made.writes, made.events)
+        # Only what is durable counts: a write that failed is made again from the state before it.
+        self._allocation, self._ledger = allocation, made.ledger
+        self._metrics.show(allocation.pools)
+
+
+def _asker(snapshot: Snapshot, eligibility: Eligibility) -> Callable[[Service, Address, Eip], Candidates]:
+    def may_announce(service: Service, address: Address, pool: Eip) -> Candidates:
+        endpoints = backends(snapshot.slices.get(service.key, ()), Family.of(address))
+        return eligibility.candidates(service, endpoints, selector=pool.node_selector)
+
+    return may_announce

@@ -1,0 +1,122 @@
+"""The speaker: wiring of one node's daemon. What it decides is decided in the rooms below.
+
+A cycle reads one snapshot and one set of facts, lets every announcer bring its part of the world to its
+plan, and writes one report. It is woken by the source, by netlink, by sessions and by time.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from prometheus_client import REGISTRY
+
+from openelb_bgp import plugins
+from openelb_bgp.host.netlink import HostState, follow_host
+from openelb_bgp.host.probe import Prober
+from openelb_bgp.membership.observed import observe_speakers
+from openelb_bgp.model.facts import Facts, SpeakerFact
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.origin import Origin, exit_code_of, feed, opened
+from openelb_bgp.ports import Announcer, Clock
+from openelb_bgp.runtime import log as logging
+from openelb_bgp.runtime import process
+from openelb_bgp.runtime.health import Check, serve_health
+from openelb_bgp.runtime.loop import Loop, WakeUp
+from openelb_bgp.runtime.reporter import Reporter
+from openelb_bgp.settings import SpeakerSettings
+
+log = structlog.get_logger(__name__)
+
+
+def main(settings: SpeakerSettings) -> int:
+    """Run a speaker until SIGTERM; returns the exit code."""
+    logging.configure(verbosity=settings.logging.verbosity, colour=settings.logging.colour)
+    return process.run(lambda stop: exit_code_of(_serve(settings, stop)))
+
+
+async def _serve(settings: SpeakerSettings, stop: asyncio.Event) -> None:
+    async with opened(settings.source, node=settings.node, owner=False) as origin:
+        speaker = Speaker(settings, origin)
+        async with serve_health(
+            settings.metrics, registry=REGISTRY, healthy=speaker.healthy(), ready=speaker.ready()
+        ):
+            await process.work_until(stop, {"feed": lambda: feed(origin), **speaker.tasks()})
+        await speaker.close()
+
+
+class Speaker:
+    """One node's daemon over an origin."""
+
+    def __init__(self, settings: SpeakerSettings, origin: Origin) -> None:
+        self._settings = settings
+        self._store, self._sink, self._clock = origin.store, origin.sink, origin.clock
+        self._wake = WakeUp()
+        self._host = HostState()
+        self._announcers = _announcers(settings, origin.clock, self._wake.set)
+        self._prober = Prober(clock=origin.clock, changed=self._wake.set)
+        self._observed: Mapping[str, SpeakerFact] = {}
+        self._reporter = Reporter(settings.node, sink=origin.sink, clock=origin.clock)
+        self._started = origin.clock.monotonic()
+        self._draining_since: float | None = None
+        self._loop = Loop("speaker", self._cycle, wake=self._wake, clock=self._clock, resync=settings.resync)
+        origin.store.subscribe(self._wake.set)
+
+    def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What runs for as long as the speaker does."""
+        return {
+            "host": self._follow_host,
+            "probe": self._prober.run,
+            "loop": self._loop.run,
+            **{f"announcer-{one.protocol}": one.run for one in self._announcers},
+        }
+
+    async def _follow_host(self) -> None:
+        async for state in follow_host():
+            self._host = state
+            self._wake.set()
+
+    async def _cycle(self) -> float | None:
+        snapshot = self._store.snapshot
+        facts = self._facts(snapshot)
+        announcements = await asyncio.gather(*(one.reconcile(snapshot, facts) for one in self._announcers))
+        self._prober.aim(frozenset().union(*(one.probes for one in announcements)))
+        due = await self._reporter.report(snapshot, facts, announcements)
+        instants = [due, *(one.wake_at for one in announcements)]
+        return min((instant for instant in instants if instant is not None), default=None)
+
+    def _facts(self, snapshot: Snapshot) -> Facts:
+        now = self._clock.monotonic()
+        node = self._settings.node
+        self._observed = observe_speakers(snapshot, own=node, before=self._observed, now=now)
+        facts = Facts(
+            node=node,
+            now=now,
+            links=self._host.links,
+            gateways=self._host.gateways,
+            speakers=self._observed,
+            answering=self._prober.answering,
+            first_seen=self._started,
+            draining_since=self._draining_since,
+        )
+        for announcer in self._announcers:
+            facts = announcer.contribute(facts)
+        return facts
+
+    async def close(self) -> None:
+        """End. With --withdraw-on-exit everything is drained and withdrawn first."""
+        for announcer in self._announcers:
+            await announcer.close(withdraw=self._settings.withdraw_on_exit)
+        await self._reporter.leave()
+
+    def healthy(self) -> dict[str, Check]:
+        """What only a restart would mend."""
+        return {"loop": lambda: self._loop.error or None}
+
+    def ready(self) -> dict[str, Check]:
+        """Whether this node announces what it should."""
+        return {"loop": lambda: self._loop.error or None, "announcers": self._reporter.unsettled}
+
+
+def _announcers(settings: SpeakerSettings, clock: Clock, wake: Callable[[], None]) -> tuple[Announcer, ...]:
+    workplace = plugins.Workplace(settings=settings, clock=clock, wake=wake)
+    return (plugins.announcer("bgp", workplace),)
