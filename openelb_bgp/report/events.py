@@ -81,7 +81,10 @@ def conditions_of(write: StatusWrite) -> tuple[Condition, ...]:
 
 def find(conditions: Sequence[Condition], type_: str) -> Condition | None:
     """The condition of that type."""
-    return next((one for one in conditions if one.type == type_), None)
+    for one in conditions:
+        if one.type == type_:
+            return one
+    return None
 
 
 def _has_addresses(write: StatusWrite) -> bool:

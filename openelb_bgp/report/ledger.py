@@ -6,34 +6,32 @@ A Ledger counts from the moment that its report was written; if the write failed
 
 import operator
 from collections.abc import Iterable, Mapping
+from itertools import compress, islice
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.meta import Key, ObjectRef
 from openelb_bgp.model.services import EndpointSlice, Service
-from openelb_bgp.model.statuses import ServiceStatus, Status
+from openelb_bgp.model.statuses import Status
 from openelb_bgp.ports import StatusWrite
 
 from .inputs import Decision
 from .reach import Reach
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
+Name = TypeVar("Name")
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """One Service as it was reported last, and what that was made of.
+class Judged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One Service as it was reported last.
 
     `write` is the last write while the source has not answered with a newer version of the Service; None
-    when nothing is on its way. `settled` False asks for another look when speakers report.
+    when nothing is on its way.
     """
 
-    service: Service
     decision: Decision | None
-    slices: tuple[EndpointSlice, ...] | None
-    settled: bool = True
     write: StatusWrite | None = None
 
     def in_flight(self, service: Service) -> StatusWrite | None:
@@ -41,11 +39,20 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         write = self.write
         return write if write is not None and write.based_on == service.meta.resource_version else None
 
-    @property
-    def conditions(self) -> tuple[Condition, ...]:
-        """The Service's conditions as written last."""
-        written = self.write.status if self.write is not None else None
-        return written.conditions if isinstance(written, ServiceStatus) else self.service.conditions
+
+class ServiceBook(msgspec.Struct, frozen=True, kw_only=True):
+    """All Services as reported last, and the mappings that this was made of.
+
+    `waiting` holds the revision that a speaker must reach before a Service can be announced; `revisions`
+    are those that the speakers had reached.
+    """
+
+    judged: Mapping[Key, Judged] = _NONE
+    waiting: Mapping[Key, int] = _NONE
+    services: Mapping[Key, Service] = _NONE
+    decisions: Mapping[Key, Decision] = _NONE
+    slices: Mapping[Key, tuple[EndpointSlice, ...]] = _NONE
+    revisions: Mapping[str, int] = _NONE
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -56,15 +63,10 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     parts: tuple[object, ...] = ()
 
 
-def same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
-    """Whether both hold the very same objects."""
-    return len(one) == len(other) and all(map(operator.is_, one, other))
-
-
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """What has been reported. `complaints` are texts told of objects that have no status for them."""
 
-    services: Mapping[Key, Judged] = _NONE
+    services: ServiceBook = ServiceBook()
     statuses: Mapping[ObjectRef, Status] = _NONE
     complaints: Mapping[ObjectRef, str] = _NONE
     scene: Scene = Scene()
@@ -75,3 +77,22 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 def resumed(stored: Iterable[tuple[ObjectRef, Status]]) -> Ledger:
     """The ledger of a controller that starts: the statuses of Eips, BgpConfs and BgpPeers as stored."""
     return Ledger(statuses=dict(stored))
+
+
+def same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    """Whether both hold the very same objects."""
+    return len(one) == len(other) and all(map(operator.is_, one, other))
+
+
+def differing(old: Mapping[Name, Any], new: Mapping[Name, Any]) -> Iterable[Name]:
+    """The keys under which the two do not hold the very same object, those of `new` in its order.
+
+    A mapping that was copied and changed keeps its keys in place, so mostly one walk in C finds them.
+    """
+    if old is new:
+        return ()
+    if len(old) <= len(new) and all(map(operator.is_, old, new)):
+        changed = compress(new, map(operator.is_not, old.values(), new.values()))
+        return [*changed, *islice(new, len(old), None)]
+    moved = [key for key, value in new.items() if old.get(key) is not value]
+    return [*moved, *(key for key in old if key not in new)]

@@ -37,18 +37,19 @@ _IN_PART = frozenset(
 )
 _SERVICE = f"{Kind.SERVICE} "
 _WAITING = Refused(Reason.WAITING_FOR_SYNC, "the speakers have not applied it yet; this lasts a moment")
+_BEHIND = Refused(_WAITING.reason, _WAITING.message)
 
 
 class Announced(msgspec.Struct, frozen=True):
     """Whether every address of a Service is announced somewhere; the message names the nodes.
 
-    `settled` False: it is only a matter of speakers catching up, so look again when they report.
+    `behind` says that it only waits for a speaker that may announce it to reach the Service's revision.
     """
 
     met: bool
     reason: Reason
     message: str
-    settled: bool = True
+    behind: bool = False
 
 
 def unallocated(allocated: Condition | None) -> Announced:
@@ -65,7 +66,7 @@ class Heard:
         self.reaches = reaches
         self._eips = snapshot.eips
         self._nodes = sorted(snapshot.nodes)
-        self._revisions = {
+        self.revisions = {
             name: speaker.status.applied_revision for name, speaker in snapshot.speakers.items()
         }
         self._stood_in_for = frozenset(
@@ -86,9 +87,9 @@ class Heard:
             self._objections,
         )
 
-    def waiting(self) -> Announced:
+    def not_shown(self) -> Announced:
         """The answer while the Service's own write is on its way."""
-        return Announced(False, _WAITING.reason, _WAITING.message, settled=False)
+        return Announced(False, _WAITING.reason, _WAITING.message)
 
     def announced(
         self, service: Service, given: Sequence[Given], may_announce: MayAnnounce, *, revision: int
@@ -99,7 +100,7 @@ class Heard:
             said = self._address(service, one, may_announce, revision)
             if isinstance(said, Refused):
                 message = said.message if len(given) == 1 else f"{one.address}: {said.message}"
-                return Announced(False, said.reason, message, said is not _WAITING)
+                return Announced(False, said.reason, message, behind=said is _BEHIND)
             told.append(said if len(given) == 1 else f"{one.address} {said}")
         return Announced(True, Reason.ANNOUNCED, "; ".join(told))
 
@@ -119,8 +120,8 @@ class Heard:
             return self._owned(address, pool)
         nodes = may_announce(service, address, eip)
         objections = self._objections.get(str(service.key), {}) if self._objections else {}
-        if nodes.announcing and all(self._revisions.get(node, 0) < revision for node in nodes.announcing):
-            return self.reaches[pool].refused or _WAITING
+        if nodes.announcing and all(self.revisions.get(node, 0) < revision for node in nodes.announcing):
+            return self.reaches[pool].refused or _BEHIND
         if objections or not nodes.announcing:
             return self._by_bgp(pool, nodes, objections)
         asked = (pool, nodes.announcing)

@@ -527,9 +527,9 @@ def test_of_many_services_only_those_that_changed_are_looked_at(cluster: Cluster
     endpoints = {key: slices("n1", name=key.name) for key in many}
     cluster.snapshot = msgspec.structs.replace(cluster.snapshot, services=many, slices=endpoints)
     cluster.settle()
-    before = cluster.ledger.services
+    before = cluster.ledger.services.judged
     changed = Key("shop", "s7")
     cluster.set("slices", changed, slices("n1", "n2", name="s7"))
     cluster.decide()
-    after = cluster.ledger.services
+    after = cluster.ledger.services.judged
     assert [key for key in after if after[key] is not before[key]] == [changed]

@@ -1,0 +1,172 @@
+"""Every Service's write in one cycle: those that changed are judged anew, the others stay as they were.
+
+What a Service's status should say is made in `services` and `service_reach`; here it is compared with what
+the source shows and with what is on its way there.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from openelb_bgp.model import keys
+from openelb_bgp.model.conditions import Condition
+from openelb_bgp.model.meta import Key, Kind, ObjectRef
+from openelb_bgp.model.services import EndpointSlice, Service
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.ports import Event, StatusWrite
+
+from .events import balancer_events, conditions_of, find, released
+from .inputs import Decision, MayAnnounce
+from .ledger import Judged, ServiceBook, differing
+from .service_reach import Announced, Heard, unallocated
+from .services import reads_like, service_write, without_conditions
+
+
+class ServiceReport(msgspec.Struct, frozen=True):
+    """What to write and to say of Services, and what to remember."""
+
+    writes: tuple[StatusWrite, ...]
+    events: tuple[Event, ...]
+    book: ServiceBook
+
+
+def report_services(
+    snapshot: Snapshot,
+    decisions: Mapping[Key, Decision],
+    heard: Heard,
+    may_announce: MayAnnounce,
+    *,
+    book: ServiceBook,
+    same_scene: bool,
+    now: str,
+) -> ServiceReport:
+    """All Services. `same_scene`: what their announcement depends on besides themselves did not change."""
+    judge = _Judge(heard, may_announce, now=now)
+    judged, waiting = dict(book.judged), dict(book.waiting)
+    for key in _due(snapshot, decisions, heard, book, same_scene=same_scene):
+        service, decision, old = snapshot.services.get(key), decisions.get(key), judged.pop(key, None)
+        waiting.pop(key, None)
+        if service is None:
+            judge.say_farewell(key, old)
+        elif decision is not None or old is not None or service.conditions:
+            judged[key], behind = judge.look(service, decision, snapshot.slices.get(key), old)
+            if behind:
+                waiting[key] = revision_of(service)
+    return ServiceReport(
+        tuple(judge.writes),
+        tuple(judge.events),
+        ServiceBook(
+            judged=judged,
+            waiting=waiting,
+            services=snapshot.services,
+            decisions=decisions,
+            slices=snapshot.slices,
+            revisions=heard.revisions,
+        ),
+    )
+
+
+def _due(
+    snapshot: Snapshot,
+    decisions: Mapping[Key, Decision],
+    heard: Heard,
+    book: ServiceBook,
+    *,
+    same_scene: bool,
+) -> Iterable[Key]:
+    """The Services to look at, in a fixed order."""
+    due = dict.fromkeys(differing(book.services, snapshot.services))
+    due.update(dict.fromkeys(differing(book.decisions, decisions)))
+    due.update(dict.fromkeys(key for key in differing(book.slices, snapshot.slices) if key in decisions))
+    if not same_scene:
+        due.update(dict.fromkeys(decisions))
+    elif book.waiting and heard.revisions != book.revisions:
+        reached = max(heard.revisions.values(), default=0)
+        due.update((key, None) for key, revision in book.waiting.items() if revision <= reached)
+    return due
+
+
+def revision_of(service: Service) -> int:
+    """The revision that a speaker must have applied to know the Service as it is; 0 for unknown."""
+    version = service.meta.resource_version
+    return int(version) if version.isdecimal() else 0
+
+
+class _Judge:
+    """Looks at Services one by one and collects what has to be written and said."""
+
+    def __init__(self, heard: Heard, may_announce: MayAnnounce, *, now: str) -> None:
+        self._heard = heard
+        self._may_announce = may_announce
+        self._now = now
+        self.writes: list[StatusWrite] = []
+        self.events: list[Event] = []
+
+    def look(
+        self,
+        service: Service,
+        decision: Decision | None,
+        slices: tuple[EndpointSlice, ...] | None,
+        old: Judged | None,
+    ) -> tuple[Judged, bool]:
+        """The Service as it is reported from now on, and whether speakers are still behind."""
+        flying = None if old is None else old.in_flight(service)
+        previous = service.conditions if flying is None else conditions_of(flying)
+        announced = None
+        if decision is None:
+            write = without_conditions(service)
+            needed = write is not None
+        else:
+            announced = self._announced(service, decision, previous, flying)
+            write = service_write(service, decision, announced, previous=previous, now=self._now)
+            needed = decision.changed or not reads_like(service, write)
+        if write is None or not needed:
+            flying = None
+        elif not _reads_the_same(write, flying):
+            repeated = flying is not None and old is not None and old.decision == decision
+            self._emit(write, None if repeated else decision, previous)
+            flying = write
+        return Judged(decision=decision, write=flying), announced is not None and announced.behind
+
+    def say_farewell(self, key: Key, old: Judged | None) -> None:
+        """A Service is gone, and its addresses with it."""
+        if old is not None and old.decision is not None and old.decision.addresses:
+            addresses = [one.address for one in old.decision.addresses]
+            self.events.append(released(ObjectRef(Kind.SERVICE, key), addresses))
+
+    def _announced(
+        self,
+        service: Service,
+        decision: Decision,
+        previous: Sequence[Condition],
+        flying: StatusWrite | None,
+    ) -> Announced | None:
+        if not decision.ours:
+            return None
+        if not decision.addresses:
+            return unallocated(decision.condition)
+        was = find(previous, keys.ANNOUNCED_CONDITION)
+        if was is not None and was.status == "True":
+            # Our own write of that condition is a new revision too: asking the speakers for it again would
+            # never end.
+            return self._heard.announced(service, decision.addresses, self._may_announce, revision=0)
+        if flying is not None:
+            return self._heard.not_shown()
+        return self._heard.announced(
+            service, decision.addresses, self._may_announce, revision=revision_of(service)
+        )
+
+    def _emit(self, write: StatusWrite, decision: Decision | None, previous: Sequence[Condition]) -> None:
+        self.writes.append(write)
+        if decision is not None and decision.changed:
+            self.events.extend(decision.events)
+        self.events.extend(balancer_events(write.ref, before=previous, after=conditions_of(write)))
+
+
+def _reads_the_same(write: StatusWrite, flying: StatusWrite | None) -> bool:
+    """Whether what is on its way says it all; finalizers are gone after the first write."""
+    return flying is not None and (write.status, write.labels, write.annotations) == (
+        flying.status,
+        flying.labels,
+        flying.annotations,
+    )
