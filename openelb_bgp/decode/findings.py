@@ -23,13 +23,13 @@ class Findings:
         self, path: str, value: object, problem: str, remedy: str, *, reason: Reason = Reason.INVALID
     ) -> None:
         """The object cannot be used."""
-        self._defects.append(Defect(path, shown(value), problem, remedy, reason, fatal=True))
+        self.add(path, value, problem, remedy, fatal=True, reason=reason)
 
     def left_out(
         self, path: str, value: object, problem: str, remedy: str, *, reason: Reason = Reason.INVALID
     ) -> None:
         """The object is used without this field."""
-        self._defects.append(Defect(path, shown(value), problem, remedy, reason, fatal=False))
+        self.add(path, value, problem, remedy, fatal=False, reason=reason)
 
     def add(
         self,
@@ -42,7 +42,9 @@ class Findings:
         reason: Reason = Reason.INVALID,
     ) -> None:
         """Either, where that depends on the object."""
-        (self.fatal if fatal else self.left_out)(path, value, problem, remedy, reason=reason)
+        # Paths and problems may quote what users wrote, and end in logs, statuses and terminals.
+        defect = Defect(printable(path), shown(value), printable(problem), remedy, reason, fatal=fatal)
+        self._defects.append(defect)
 
     def missing(self, path: str, remedy: str) -> None:
         """A field that must be there is not, unless a bad value in it has been written down as fatal."""
@@ -70,8 +72,15 @@ def shown(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = value if isinstance(value, str) else _number(value)
+    text = printable(value) if isinstance(value, str) else _number(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def printable(text: str) -> str:
+    """The text with control characters and lone surrogates escaped, as Python escapes them."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def kind_of_value(value: object) -> str:

@@ -63,11 +63,8 @@ def ref_of(document: Mapping[Any, Any], kind: Kind) -> ObjectRef:
     """The reference to a document as far as it names itself; what is no text becomes empty."""
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    name, namespace = metadata.get("name"), metadata.get("namespace")
-    return ObjectRef(
-        kind,
-        Key(_namespace(kind, namespace if isinstance(namespace, str) else None), _text(name)),
-    )
+    name, namespace = (_text(metadata.get(field)) for field in ("name", "namespace"))
+    return ObjectRef(kind, Key(_namespace(kind, namespace), name))
 
 
 def meta(wire: ObjectMeta | None, kind: Kind, findings: Findings) -> Meta:
@@ -79,6 +76,8 @@ def meta(wire: ObjectMeta | None, kind: Kind, findings: Findings) -> Meta:
         findings.fatal(
             "metadata.name", wire.name, problem, "write lower-case letters, digits, `-` and `.` (RFC 1123)"
         )
+    if wire.namespace and kind.namespaced and not _NAME.fullmatch(wire.namespace):
+        findings.fatal("metadata.namespace", wire.namespace, "is not a name", "write the name of a namespace")
     return Meta(
         name=name,
         namespace=_namespace(kind, wire.namespace),

@@ -40,11 +40,18 @@ def as_time(value: object) -> datetime:
 def _text(value: object, info: inspect.StrType) -> Verdict:
     if not isinstance(value, str):
         return f"is {kind_of_value(value)}, not text", "put it in quotes"
+    if not value.isascii() and _has_surrogates(value):
+        return "holds characters that are no Unicode", "write plain text"
     if info.min_length and len(value) < info.min_length:
         return "is empty", "write a value or remove the field"
     if info.max_length is not None and len(value) > info.max_length:
         return f"is longer than {info.max_length} characters", "shorten it"
     return FINE
+
+
+def _has_surrogates(text: str) -> bool:
+    """Whether some half of a JSON `\\ud800` pair stands alone: no status or message could carry it."""
+    return any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _integer(value: object, info: inspect.IntType) -> Verdict:
