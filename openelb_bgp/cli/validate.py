@@ -1,0 +1,109 @@
+"""`openelb-bgp validate`: every defect of a folder of manifests, with file and line, as admission sees it.
+
+Reads the folder once, by the same code as the file source; nothing is started and no state is needed.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from openelb_bgp import settings
+from openelb_bgp.admission import check
+from openelb_bgp.bgp.policy_toml import policy_defects
+from openelb_bgp.decode.findings import printable
+from openelb_bgp.files.errors import FilesError
+from openelb_bgp.files.folder import Folder
+from openelb_bgp.files.manifests import Location, Manifests
+from openelb_bgp.files.objects import Objects
+from openelb_bgp.model import keys
+from openelb_bgp.model.errors import Defect
+from openelb_bgp.model.meta import Key, Kind, ObjectRef
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.runtime.store import Store
+
+
+class _Line(msgspec.Struct, frozen=True, order=True):
+    """One line of the output; `column` is 0 where it is not known."""
+
+    location: Location
+    column: int
+    text: str
+    fatal: bool
+
+    def __str__(self) -> str:
+        place = f"{self.location}:{self.column}" if self.column else str(self.location)
+        return printable(f"{place}: {'' if self.fatal else 'warning: '}{self.text}")
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def command(directory: Path) -> int:
+    """Check manifests as admission would.
+
+    Prints `file:line: Kind name: field value: problem; remedy` for each defect, `warning:` before those with
+    which the object is used all the same. Exit code 1 if there is any other.
+    """
+    return run(directory)
+
+
+def run(directory: Path) -> int:
+    """Check a folder, print what is wrong and a summary; 1 where anything is, but for warnings, else 0."""
+    folder = Folder(directory)
+    try:
+        folder.open()
+    except FilesError as error:
+        click.echo(f"openelb-bgp: {error}", err=True)
+        return settings.ExitCode.USAGE
+    lines = sorted({*_of_files(folder), *_of_objects(folder.manifests)})
+    for line in lines:
+        click.echo(str(line))
+    errors = sum(line.fatal for line in lines)
+    objects = sum(1 for _ in folder.manifests.refs())
+    found = (_count(objects, "object"), _count(errors, "error"), _count(len(lines) - errors, "warning"))
+    click.echo("{}: {}, {}".format(*found))
+    return settings.ExitCode.FAILED if errors else settings.ExitCode.OK
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _of_files(folder: Folder) -> Iterator[_Line]:
+    for one in folder.problems:
+        yield _Line(one.location, one.column, one.message, True)
+
+
+def _of_objects(manifests: Manifests) -> Iterator[_Line]:
+    snapshot = _snapshot(manifests)
+    for ref, defect in _defects(snapshot):
+        place = manifests.location(ref) or Location("?")
+        yield _Line(place, 0, f"{ref}: {defect}", defect.fatal)
+
+
+def _snapshot(manifests: Manifests) -> Snapshot:
+    store = Store()
+    store.apply(Objects(manifests).list_all())
+    return store.snapshot
+
+
+def _defects(snapshot: Snapshot) -> Iterator[tuple[ObjectRef, Defect]]:
+    """What decoding, admission and the reader of policies found."""
+    for ref, invalid in snapshot.invalid.items():
+        yield from ((ref, defect) for defect in invalid.defects)
+    for ref, warnings in snapshot.warnings.items():
+        yield from ((ref, defect) for defect in warnings)
+    namespace = os.environ.get("OPENELB_NAMESPACE") or keys.DEFAULT_NAMESPACE
+    for ref, defects in check(snapshot, namespace=namespace).items():
+        yield from ((ref, defect) for defect in defects)
+    yield from _of_policy(snapshot, namespace)
+
+
+def _of_policy(snapshot: Snapshot, namespace: str) -> Iterator[tuple[ObjectRef, Defect]]:
+    """The defects of a policy stand in its ConfigMap."""
+    conf = snapshot.bgp_conf
+    if conf is not None and conf.policy is not None:
+        ref = ObjectRef(Kind.CONFIG_MAP, Key(namespace, conf.policy))
+        yield from ((ref, defect) for defect in policy_defects(snapshot, namespace=namespace))
