@@ -9,13 +9,13 @@
 Rule 0, that a live address is kept, has already been applied: what is live is not free here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from ..model.addresses import Address, Family
 from ..model.meta import Key
 from ..model.reasons import Refused
 from .claims import Claim, Given, Want
-from .numbers import Span, address_at, is_buggy, number
+from .numbers import Span, address_at, family_of, is_buggy, number
 from .pools import Pool, PoolBook
 from .refusals import (
     all_refused,
@@ -51,7 +51,7 @@ class Chooser:
         self._reserved = reserved
         self._keepers = keepers
         self._given: dict[int, list[Key]] = {}
-        self._frontiers: dict[tuple[str, Family], tuple[int, int]] = {}
+        self._frontiers: dict[tuple[str, int], _Frontier] = {}
 
     def choose(self, claim: Claim, want: Want) -> Given | Refused:
         """Give the Service what it wants, or say why not."""
@@ -122,13 +122,12 @@ class Chooser:
 
     def _recalled(self, claim: Claim, want: Want) -> Given | None:
         """What the annotation still notes though somebody took it out of the status, if it is free."""
-        for address, name in claim.remembered:
+        for value, name in claim.remembered:
             pool = self._book.pools.get(name)
-            if pool is None or address.version != want.family.value or want.pool not in ("", name):
+            if pool is None or family_of(value) is not want.family or want.pool not in ("", name):
                 continue
             if claim.request.protocol not in (None, pool.eip.protocol):
                 continue
-            value = number(address)
             if pool.can_give(value) and self._is_free(value) and objection(claim, pool, self._book) is None:
                 return self._give(claim, value, pool)
         return None
@@ -152,7 +151,7 @@ class Chooser:
         refusal = objection(claim, pool, self._book)
         if refusal is not None:
             return refusal
-        if not pool.has(family):
+        if family not in pool.families:
             return wrong_family(pool, family)
         value = self._lowest_free(pool, family)
         if value is None:
@@ -160,25 +159,37 @@ class Chooser:
         return self._give(claim, value, pool)
 
     def _lowest_free(self, pool: Pool, family: Family) -> int | None:
-        """The lowest free number; what lies below was found taken before and stays so in this allocation."""
-        spans = pool.by_family[family]
-        at = pool.name, family
-        index, value = self._frontiers.get(at, (0, 0))
-        while index < len(spans):
-            found = self._first_free_in(spans[index], value, avoid_buggy=pool.eip.avoid_buggy_ips)
-            if found is not None:
-                self._frontiers[at] = index, found + 1
-                return found
-            index += 1
-        self._frontiers[at] = index, 0
-        return None
+        """The lowest free number of a family in the pool."""
+        at = pool.name, family.value
+        frontier = self._frontiers.get(at)
+        if frontier is None:
+            frontier = _Frontier(pool.giveable_of(family), avoid_buggy=pool.eip.avoid_buggy_ips)
+            self._frontiers[at] = frontier
+        return frontier.advance((self._reserved, self._given))
 
-    def _first_free_in(self, span: Span, value: int, *, avoid_buggy: bool) -> int | None:
-        first, last = span
-        value = max(first, value)
-        reserved, given = self._reserved, self._given
-        while value <= last:
-            if value not in reserved and value not in given and not (avoid_buggy and is_buggy(value)):
-                return value
-            value += 1
-        return None
+
+class _Frontier:
+    """Walks up through what a pool can give. What lies below was taken, and stays so in one allocation."""
+
+    def __init__(self, spans: Sequence[Span], *, avoid_buggy: bool) -> None:
+        self._left = iter(spans)
+        self._next, self._last = 1, 0
+        self._avoid_buggy = avoid_buggy
+
+    def advance(self, taken: tuple[Container[int], Container[int]]) -> int | None:
+        """The next number that is in neither container, None at the end; steps over each taken one once."""
+        reserved, given = taken
+        while True:
+            while self._next <= self._last:
+                value = self._next
+                self._next += 1
+                if (
+                    value not in reserved
+                    and value not in given
+                    and not (self._avoid_buggy and is_buggy(value))
+                ):
+                    return value
+            span = next(self._left, None)
+            if span is None:
+                return None
+            self._next, self._last = span

@@ -48,7 +48,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `held` are ours, in the status's order; `foreign` the entries that are not. `reserved` are the numbers
     of all addresses in the status that nobody else may be given meanwhile, whoever they belong to.
-    `remembered` are addresses that its annotation notes and its status lost, with their pools.
+    `remembered` are numbers that its annotation notes and its status lost, with their pools' names.
     """
 
     ref: ObjectRef
@@ -58,7 +58,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     held: tuple[Given, ...] = ()
     foreign: tuple[Ingress, ...] = ()
     reserved: tuple[int, ...] = ()
-    remembered: tuple[tuple[Address, str], ...] = ()
+    remembered: tuple[tuple[int, str], ...] = ()
 
     @property
     def key(self) -> Key:
@@ -128,23 +128,23 @@ def _concerns_us(service: Service) -> bool:
 
 
 def _read_status(service: Service, standing: Standing, request: Request, book: PoolBook) -> Claim:
-    notes = allocated(service)
-    held: dict[Address, Given] = {}
+    notes = {number(address): pool for address, pool in allocated(service).items()}
+    held: dict[int, Given] = {}
     foreign: list[Ingress] = []
     reserved: list[int] = []
     for entry in service.ingress:
-        if entry.ip is None:
+        value = None if entry.ip is None else number(entry.ip)
+        if value in held:
+            continue
+        given = _whose(entry.ip, value, service, request, notes, book) if entry.ip and value else None
+        if given is None or value is None:
             foreign.append(entry)
             continue
-        if entry.ip in held:
-            continue
-        given = _whose(entry.ip, service, request, notes, book)
-        if given is None or (standing is Standing.RELEASED and not _may_release(entry.ip, service, notes)):
+        reserved.append(value)
+        if standing is Standing.RELEASED and not _may_release(value, service, notes):
             foreign.append(entry)
         else:
-            held[entry.ip] = given
-        if given is not None:
-            reserved.append(number(entry.ip))
+            held[value] = given
     return Claim(
         ref=service.ref,
         service=service,
@@ -153,22 +153,26 @@ def _read_status(service: Service, standing: Standing, request: Request, book: P
         held=tuple(held.values()) if standing in (Standing.OURS, Standing.RELEASED) else (),
         foreign=tuple(foreign),
         reserved=tuple(reserved),
-        remembered=tuple((address, pool) for address, pool in notes.items() if address not in held),
+        remembered=tuple((value, pool) for value, pool in notes.items() if value not in held),
     )
 
 
-def _may_release(address: Address, service: Service, notes: Mapping[Address, str]) -> bool:
+def _may_release(value: int, service: Service, notes: Mapping[int, str]) -> bool:
     """Whether we gave an address of a Service that is no longer ours."""
-    return address in notes or (not notes and service.meta.deleting)
+    return value in notes or (not notes and service.meta.deleting)
 
 
 def _whose(
-    address: Address, service: Service, request: Request, notes: Mapping[Address, str], book: PoolBook
+    address: Address,
+    value: int,
+    service: Service,
+    request: Request,
+    notes: Mapping[int, str],
+    book: PoolBook,
 ) -> Given | None:
     """Which pool an address in the status belongs to (rule 0: whoever gave it); None if it is not ours."""
-    value = number(address)
     holding = book.holding(value)
-    noted = notes.get(address)
+    noted = notes.get(value)
     if noted is not None:
         return _noted(address, noted, holding, request, book)
     if value in book.node_numbers:
@@ -216,7 +220,9 @@ def _wants_of_pools(request: Request, book: PoolBook) -> list[Want]:
     wants: list[Want] = []
     useless = [] if request.addresses else list(request.pools)
     for family in request.open_families:
-        serving = [name for name in request.pools if name not in book.pools or book.pools[name].has(family)]
+        serving = [
+            name for name in request.pools if name not in book.pools or family in book.pools[name].families
+        ]
         wants += [Want(family, pool=name) for name in serving]
         useless = [name for name in useless if name not in serving]
         if not serving:

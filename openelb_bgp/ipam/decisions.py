@@ -238,9 +238,9 @@ def _kept(outcome: Outcome) -> tuple[Given, ...]:
 
 def _ingress(claim: Claim, kept: tuple[Given, ...], given: tuple[Given, ...]) -> tuple[Ingress, ...]:
     """Entries stay where they stood, as they stood; new ones follow."""
+    if not given and len(kept) + len(claim.foreign) == len(claim.service.ingress):
+        return claim.service.ingress
     new = tuple(Ingress(one.address) for one in given)
-    if not claim.service.ingress:
-        return new
     staying = {one.address for one in kept}
     return (
         *(one for one in claim.service.ingress if one.ip in staying or one in claim.foreign),

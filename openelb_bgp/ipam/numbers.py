@@ -30,6 +30,11 @@ def address_at(value: int) -> Address:
     return Family.IPV6.address(value - _ABOVE_IPV4)
 
 
+def family_of(value: int) -> Family:
+    """The family of the address with that number."""
+    return Family.IPV4 if value < _ABOVE_IPV4 else Family.IPV6
+
+
 def span_of(addresses: AddressRange) -> Span:
     """The range as a span."""
     base = 0 if addresses.version == 4 else _ABOVE_IPV4

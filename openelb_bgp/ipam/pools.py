@@ -45,26 +45,22 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     those without excluded ones and nodes' own, both ascending; `capacity` counts what it can give in all.
     """
 
+    name: str
     eip: Eip
     blocked: bool
     spans: tuple[Span, ...]
     giveable: tuple[Span, ...]
-    by_family: Mapping[Family, tuple[Span, ...]]
     capacity: int
-
-    @property
-    def name(self) -> str:
-        """The Eip's name."""
-        return self.eip.name
+    families: frozenset[Family]
 
     @property
     def order(self) -> tuple[int, str]:
         """Lower comes first where several pools may serve."""
         return self.eip.priority, self.eip.name
 
-    def has(self, family: Family) -> bool:
-        """Whether any of its addresses is of the family."""
-        return bool(family_spans(self.spans, family))
+    def giveable_of(self, family: Family) -> tuple[Span, ...]:
+        """What it can give of one family."""
+        return family_spans(self.giveable, family)
 
     def can_give(self, value: int) -> bool:
         """Whether it gives that address at all, taken or not."""
@@ -124,7 +120,7 @@ class PoolBook:
             (
                 pool
                 for pool in self.pools.values()
-                if pool.has(family) and protocol in (None, pool.eip.protocol)
+                if family in pool.families and protocol in (None, pool.eip.protocol)
             ),
             key=lambda pool: pool.order,
         )
@@ -179,9 +175,14 @@ def _compiled(eip: Eip, *, blocked: bool, nodes: Sequence[Span]) -> Pool:
     capacity = sum(last - first + 1 for first, last in giveable)
     if eip.avoid_buggy_ips:
         capacity -= sum(count_buggy(span) for span in giveable)
-    by_family = {family: family_spans(giveable, family) for family in Family}
     return Pool(
-        eip=eip, blocked=blocked, spans=spans, giveable=giveable, by_family=by_family, capacity=capacity
+        name=eip.name,
+        eip=eip,
+        blocked=blocked,
+        spans=spans,
+        giveable=giveable,
+        capacity=capacity,
+        families=eip.families,
     )
 
 

@@ -52,7 +52,7 @@ class PoolUse(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @property
     def v4(self) -> bool:
         """Whether it has IPv4 addresses."""
-        return self.pool.has(Family.IPV4)
+        return Family.IPV4 in self.pool.families
 
     @cached_property
     def free(self) -> int:
