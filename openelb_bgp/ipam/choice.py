@@ -183,12 +183,9 @@ class _Frontier:
             while self._next <= self._last:
                 value = self._next
                 self._next += 1
-                if (
-                    value not in reserved
-                    and value not in given
-                    and not (self._avoid_buggy and is_buggy(value))
-                ):
-                    return value
+                if value in reserved or value in given or (self._avoid_buggy and is_buggy(value)):
+                    continue
+                return value
             span = next(self._left, None)
             if span is None:
                 return None

@@ -133,15 +133,16 @@ def _read_status(service: Service, standing: Standing, request: Request, book: P
     foreign: list[Ingress] = []
     reserved: list[int] = []
     for entry in service.ingress:
-        value = None if entry.ip is None else number(entry.ip)
-        if value in held:
-            continue
-        given = _whose(entry.ip, value, service, request, notes, book) if entry.ip and value else None
-        if given is None or value is None:
+        if entry.ip is None:
             foreign.append(entry)
             continue
-        reserved.append(value)
-        if standing is Standing.RELEASED and not _may_release(value, service, notes):
+        value = number(entry.ip)
+        if value in held:
+            continue
+        given = _whose(entry.ip, value, service, request, notes, book)
+        if given is not None:
+            reserved.append(value)
+        if given is None or (standing is Standing.RELEASED and not _may_release(value, service, notes)):
             foreign.append(entry)
         else:
             held[value] = given
@@ -220,15 +221,18 @@ def _wants_of_pools(request: Request, book: PoolBook) -> list[Want]:
     wants: list[Want] = []
     useless = [] if request.addresses else list(request.pools)
     for family in request.open_families:
-        serving = [
-            name for name in request.pools if name not in book.pools or family in book.pools[name].families
-        ]
+        serving = [name for name in request.pools if _may_serve(name, family, book)]
         wants += [Want(family, pool=name) for name in serving]
         useless = [name for name in useless if name not in serving]
         if not serving:
             wants.append(Want(family, pool=request.pools[0], optional=family in request.optional))
             useless = [name for name in useless if name != request.pools[0]]
     return wants + [Want(family, pool=name) for name in useless for family in request.open_families[:1]]
+
+
+def _may_serve(pool: str, family: Family, book: PoolBook) -> bool:
+    """Also where there is no such pool: that is then the reason."""
+    return pool not in book.pools or family in book.pools[pool].families
 
 
 def _meets(given: Given, want: Want, request: Request) -> bool:
