@@ -1,0 +1,139 @@
+"""Packet sockets for questions and their answers: one per interface and family, filtered in the kernel.
+
+A busy link must cost nothing, so only unicast ARP replies or neighbour advertisements to this host ever wake
+the process. Which questions to ask and what an answer means is not here.
+"""
+
+import asyncio
+import ctypes
+import socket
+import struct
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+from typing import Protocol as Port
+
+from openelb_bgp.model.addresses import Family
+
+from .ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV6
+
+Heard = Callable[[str, bytes], None]
+"""Takes the interface's name and the frame that came in on it."""
+
+_ETHERTYPES = {Family.IPV4: ETHERTYPE_ARP, Family.IPV6: ETHERTYPE_IPV6}
+_LONGEST_FRAME = 2048
+_FRAMES_AT_ONCE = 64
+
+# Classic BPF (linux/bpf_common.h, linux/filter.h) and the kernel's ancillary loads.
+_LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x28, 0x30, 0x15, 0x06
+_PACKET_TYPE, _TAG_PRESENT = 0xFFFFF000 + 4, 0xFFFFF000 + 48
+_ACCEPT, _DROP = 0xFFFFFFFF, 0
+_SO_ATTACH_FILTER = 26
+_INSTRUCTION = struct.Struct("=HBBI")
+
+# A VLAN's frames also pass by on the interface that carries it, their tag taken out of the bytes.
+_TO_US_UNTAGGED = ((_LOAD_WORD, _PACKET_TYPE, socket.PACKET_HOST), (_LOAD_WORD, _TAG_PRESENT, 0))
+_ARP_REPLY = ((_LOAD_HALF, 20, 2),)
+_NEIGHBOUR_ADVERTISEMENT = ((_LOAD_BYTE, 20, 58), (_LOAD_BYTE, 54, 136))
+_WANTED = {
+    Family.IPV4: _TO_US_UNTAGGED + _ARP_REPLY,
+    Family.IPV6: _TO_US_UNTAGGED + _NEIGHBOUR_ADVERTISEMENT,
+}
+
+
+class Place(NamedTuple):
+    """Where a socket is: one interface, by name and index so that a new one of that name is another."""
+
+    interface: str
+    ifindex: int
+    family: Family
+
+
+class Wire(Port):
+    """What a prober needs of the network."""
+
+    def send(self, place: Place, frame: bytes) -> None:
+        """Send a frame there and listen for answers from now on.
+
+        Raises PermissionError without CAP_NET_RAW, OSError where the interface is gone or down; the next
+        call tries anew.
+        """
+        ...
+
+    def keep(self, places: Collection[Place]) -> None:
+        """Stop listening anywhere else."""
+        ...
+
+
+class PacketSockets:
+    """The Wire of this network namespace. Used on one event loop."""
+
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+        self._open: dict[Place, socket.socket] = {}
+
+    def send(self, place: Place, frame: bytes) -> None:
+        """As Wire promises."""
+        one = self._open.get(place) or self._listen(place)
+        try:
+            one.send(frame)
+        except OSError:
+            self._drop(place)
+            raise
+
+    def keep(self, places: Collection[Place]) -> None:
+        """As Wire promises."""
+        for place in self._open.keys() - set(places):
+            self._drop(place)
+
+    def _listen(self, place: Place) -> socket.socket:
+        # Protocol 0 receives nothing: the filter is in force before the first frame.
+        one = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        try:
+            _attach_filter(one, place.family)
+            one.bind((place.interface, _ETHERTYPES[place.family]))
+            asyncio.get_running_loop().add_reader(one, self._read, place)
+        except OSError:
+            one.close()
+            raise
+        self._open[place] = one
+        return one
+
+    def _read(self, place: Place) -> None:
+        for _ in range(_FRAMES_AT_ONCE):
+            one = self._open.get(place)
+            if one is None:
+                return
+            try:
+                frame = one.recv(_LONGEST_FRAME)
+            except BlockingIOError:
+                return
+            except OSError:
+                # The interface went down or away.
+                self._drop(place)
+                return
+            self._heard(place.interface, frame)
+
+    def _drop(self, place: Place) -> None:
+        one = self._open.pop(place, None)
+        if one is not None:
+            asyncio.get_running_loop().remove_reader(one)
+            one.close()
+
+
+def _attach_filter(one: socket.socket, family: Family) -> None:
+    program = filter_program(family)
+    buffer = ctypes.create_string_buffer(program, len(program))
+    # struct sock_fprog: how many instructions, and where they are.
+    fprog = struct.pack("HP", len(program) // _INSTRUCTION.size, ctypes.addressof(buffer))
+    one.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
+
+
+def filter_program(family: Family) -> bytes:
+    """The kernel filter for one family's answers: a chain of tests, each of which may end it."""
+    tests = _WANTED[family]
+    code = b""
+    for position, (load, offset, wanted) in enumerate(tests):
+        to_the_end = 2 * (len(tests) - position) - 1
+        code += _INSTRUCTION.pack(load, 0, 0, offset)
+        code += _INSTRUCTION.pack(_JUMP_IF_EQUAL, 0, to_the_end, wanted)
+    return code + _INSTRUCTION.pack(_RETURN, 0, 0, _ACCEPT) + _INSTRUCTION.pack(_RETURN, 0, 0, _DROP)
