@@ -74,7 +74,7 @@ class FilesSource:
         self._objects = Objects(self._folder.manifests)
         self._touched: set[ObjectRef] = self._objects.set_own_node(own_node)
         self._problems: tuple[FileProblem, ...] = ()
-        self._committed: list[Row] = []
+        self._committed: list[Sequence[Row]] = []
         self._heard = False
         self._revision = -1
         self._poll_at = self._rescan_at = self._certain_at = 0.0
@@ -184,9 +184,9 @@ class FilesSource:
 
     async def _look_at_state(self, now: float) -> set[ObjectRef]:
         touched: set[ObjectRef] = set()
-        if self._committed:
-            committed, self._committed = self._committed, []
-            touched |= self._objects.take_rows(row for row in committed if row.revision > self._revision)
+        committed, self._committed = self._committed, []
+        for rows in committed:
+            touched |= self._take_commit(rows)
         if self._heard or now >= self._poll_at:
             self._heard = False
             self._poll_at = now + self._every.poll
@@ -195,6 +195,16 @@ class FilesSource:
             await self._bury(now)
             await self._forget()
         return touched
+
+    def _take_commit(self, rows: Sequence[Row]) -> set[ObjectRef]:
+        """Take a commit of this process, which is one revision, without reading it back."""
+        revision = rows[0].revision
+        if revision <= self._revision:
+            return set()
+        if revision == self._revision + 1:
+            # Nobody else committed between what we have read and this.
+            self._revision = revision
+        return self._objects.take_rows(rows)
 
     def _take(self, rows: Rows) -> set[ObjectRef]:
         self._revision = rows.revision
@@ -242,7 +252,7 @@ class FilesSource:
         self._on_problem()
 
     def _note_commit(self, rows: Sequence[Row]) -> None:
-        self._committed.extend(rows)
+        self._committed.append(rows)
         self._wake.set()
 
     def _note_ring(self) -> None:
