@@ -19,6 +19,9 @@ from .reach import ESTABLISHED
 Object = Mapping[str, Any]
 Cell = Callable[[Object, float], str]
 
+EVENT = "Event"
+"""The one kind here that is no object of the model."""
+
 _NONE = "<none>"
 _PENDING = "<pending>"
 _ROLE = "node-role.kubernetes.io/"
@@ -39,12 +42,13 @@ class Table(msgspec.Struct, frozen=True):
     rows: tuple[tuple[str, ...], ...]
 
 
-def table(
-    kind: Kind, objects: Iterable[Object], *, now: float, wide: bool, namespaces: bool = False
-) -> Table:
-    """The objects' rows in the order given; `namespaces` puts the namespace in front."""
+def table(kind: str, objects: Iterable[Object], *, now: float, wide: bool, namespaces: bool = False) -> Table:
+    """The rows of objects of a kind, in the order given; `namespaces` puts the namespace in front.
+
+    Raises KeyError for a kind that is not in COLUMNS.
+    """
     columns = [column for column in COLUMNS[kind] if wide or not column.wide]
-    if namespaces and kind.namespaced:
+    if namespaces:
         columns = [Column("NAMESPACE", _path("metadata", "namespace")), *columns]
     return Table(
         titles=tuple(column.title for column in columns),
@@ -176,6 +180,11 @@ def _slice_endpoints(one: Object, now: float) -> str:
     return ",".join(found[:3]) + more or "<unset>"
 
 
+def _involved(one: Object, now: float) -> str:
+    involved = at(one, "involvedObject")
+    return f"{_text(at(involved, 'kind')).lower()}/{_text(at(involved, 'name'))}"
+
+
 _NAME = Column("NAME", _path("metadata", "name"))
 _CREATED = Column("AGE", _age("metadata", "creationTimestamp"))
 _READY = (
@@ -183,7 +192,7 @@ _READY = (
     Column("REASON", _condition("Ready", "reason")),
 )
 
-COLUMNS: Mapping[Kind, tuple[Column, ...]] = {
+COLUMNS: Mapping[str, tuple[Column, ...]] = {
     Kind.EIP: (
         _NAME,
         Column("CIDR", _path("spec", "address")),
@@ -253,4 +262,13 @@ COLUMNS: Mapping[Kind, tuple[Column, ...]] = {
     ),
     Kind.NAMESPACE: (_NAME, Column("STATUS", _path("status", "phase", otherwise="Active")), _CREATED),
     Kind.CONFIG_MAP: (_NAME, Column("DATA", lambda one, now: str(len(at(one, "data") or {}))), _CREATED),
+    EVENT: (
+        Column("LAST SEEN", _age("lastTimestamp")),
+        Column("TYPE", _path("type")),
+        Column("REASON", _path("reason")),
+        Column("OBJECT", _involved),
+        Column("COUNT", _path("count"), wide=True),
+        Column("FIRST SEEN", _age("firstTimestamp"), wide=True),
+        Column("MESSAGE", _path("message")),
+    ),
 }

@@ -56,9 +56,9 @@ def report(
         same_scene=scene.parts == ledger.scene.parts,
         now=now,
     )
-    objects = report_objects(
-        snapshot, allocation.pools, scene.reaches, defects=defects, ledger=ledger, now=now
-    )
+    # Who checks makes the same findings anew each time; an equal one is the one that we know.
+    known = ledger.defects if ledger.defects == defects else defects
+    objects = report_objects(snapshot, allocation.pools, scene.reaches, defects=known, ledger=ledger, now=now)
     return Report(
         writes=(*services.writes, *objects.writes),
         events=(*services.events, *objects.events),
@@ -66,6 +66,7 @@ def report(
             services=services.book,
             statuses=objects.statuses,
             complaints=objects.complaints,
+            defects=known,
             scene=scene,
             pool_sources=objects.pool_sources,
             routing_sources=objects.routing_sources,

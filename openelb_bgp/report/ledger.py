@@ -5,13 +5,14 @@ A Ledger counts from the moment that its report was written; if the write failed
 """
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, islice
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
 
+from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.meta import Key, ObjectRef
 from openelb_bgp.model.services import EndpointSlice, Service
 from openelb_bgp.model.statuses import Status
@@ -69,6 +70,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     services: ServiceBook = ServiceBook()
     statuses: Mapping[ObjectRef, Status] = _NONE
     complaints: Mapping[ObjectRef, str] = _NONE
+    defects: Mapping[ObjectRef, Sequence[Defect]] = _NONE
     scene: Scene = Scene()
     pool_sources: tuple[object, ...] = ()
     routing_sources: tuple[object, ...] = ()
