@@ -6,7 +6,8 @@ nodes, and so derives from the same rules what Speakers need not report. Which p
 peers, interfaces and subnets are not here: they are the announcers' matter.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,7 +21,6 @@ from .model.services import EndpointSlice, Service
 from .model.snapshot import Snapshot
 
 _UNSCHEDULABLE_TAINT = "node.kubernetes.io/unschedulable"
-_NOWHERE: frozenset[str] = frozenset()
 
 
 class NodeState(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +86,15 @@ def _no_endpoints(slices: Sequence[EndpointSlice], family: Family, *, seen: int)
     )
 
 
+class _Usable(NamedTuple):
+    """Of the nodes that a pool's nodeSelector chooses, those that may announce: staying, and draining."""
+
+    staying: frozenset[str]
+    draining: frozenset[str]
+
+
 class Candidates:
-    """Which nodes may announce one address; one object is shared by all addresses with the same answer.
+    """Which nodes may announce one address; Services with the same answer share one object.
 
     `eligible` are those that may and stay, `leaving` those that may but drain. While any stays, the leaving
     ones are refused; when all leave, all of them keep the address until they stop.
@@ -98,43 +105,47 @@ class Candidates:
     def __init__(
         self,
         nodes: Mapping[str, NodeState],
+        usable: _Usable,
         *,
         selector: LabelSelector | None,
-        blanket: Refused | None,
-        holders: frozenset[str] | None,
+        blanket: Refused | None = None,
+        holders: frozenset[str] | None = None,
     ) -> None:
         self._nodes = nodes
         self._selector = selector
         self._blanket = blanket
         self._holders = holders
-        names: Iterable[str] = nodes if holders is None else holders
-        usable = [nodes[name] for name in names if self._refusal(name) is None]
-        self.eligible = frozenset(state.name for state in usable if not state.draining)
-        self.leaving = frozenset(state.name for state in usable if state.draining)
+        self.eligible = usable.staying if holders is None else usable.staying & holders
+        self.leaving = usable.draining if holders is None else usable.draining & holders
 
     @property
     def announcing(self) -> frozenset[str]:
         """The nodes that shall announce it in the end."""
         return self.eligible or self.leaving
 
-    def refusal(self, node: str) -> Refused | None:
-        """Why that node shall not announce it; None if it shall."""
-        refused = self._refusal(node)
-        if refused is None and node in self.leaving and self.eligible:
-            return Refused(
-                Reason.NODE_DRAINING, f"node {node} drains and others have taken over; end its drain"
-            )
-        return refused
-
-    @property
-    def is_local(self) -> bool:
-        """Whether only nodes with an endpoint of their own may announce it."""
-        return self._holders is not None and self._blanket is None
-
     @property
     def is_shared(self) -> bool:
         """Whether the answer is the same for every Service of that pool that has endpoints at all."""
         return self._holders is None
+
+    def refusal(self, node: str) -> Refused | None:
+        """Why that node shall not announce it; None if it shall."""
+        if self._blanket is not None:
+            return self._blanket
+        refused = self._refusal_of_node(node)
+        if refused is not None:
+            return refused
+        if self._holders is not None and node not in self._holders:
+            return Refused(
+                Reason.NO_LOCAL_ENDPOINT,
+                f"node {node} has no ready endpoint of it, and externalTrafficPolicy is Local; "
+                "that is as it should be if other nodes have",
+            )
+        if node in self.leaving and self.eligible:
+            return Refused(
+                Reason.NODE_DRAINING, f"node {node} drains and others have taken over; end its drain"
+            )
+        return None
 
     def verdicts(self) -> dict[str, Refused | None]:
         """Every node's answer; None for those that shall announce it."""
@@ -142,11 +153,9 @@ class Candidates:
 
     def lacks_local(self, node: str) -> bool:
         """Whether the node must not announce it because the endpoints are on other nodes."""
-        return self.is_local and node not in (self._holders or ())
+        return self._holders is not None and self._blanket is None and node not in self._holders
 
-    def _refusal(self, node: str) -> Refused | None:
-        if self._blanket is not None:
-            return self._blanket
+    def _refusal_of_node(self, node: str) -> Refused | None:
         state = self._nodes.get(node)
         if state is None:
             return Refused(
@@ -158,12 +167,6 @@ class Candidates:
             return Refused(
                 Reason.NODE_NOT_SELECTED,
                 f"the pool's nodeSelector does not choose node {node}; label the node or change the selector",
-            )
-        if self._holders is not None and node not in self._holders:
-            return Refused(
-                Reason.NO_LOCAL_ENDPOINT,
-                f"node {node} has no ready endpoint of it, and externalTrafficPolicy is Local; "
-                "that is as it should be if other nodes have",
             )
         return None
 
@@ -177,6 +180,7 @@ class Eligibility:
 
     def __init__(self, nodes: Mapping[str, NodeState]) -> None:
         self.nodes = nodes
+        self._usable: dict[LabelSelector | None, _Usable] = {}
         self._everywhere: dict[LabelSelector | None, Candidates] = {}
 
     @classmethod
@@ -195,17 +199,33 @@ class Eligibility:
         self, service: Service, endpoints: Backends, *, selector: LabelSelector | None = None
     ) -> Candidates:
         """Who may announce an address of the Service that comes from a pool with that nodeSelector."""
-        if endpoints.refused is not None or service.local:
-            return Candidates(
-                self.nodes,
-                selector=selector,
-                blanket=endpoints.refused,
-                holders=frozenset(endpoints.by_node) if endpoints.refused is None else _NOWHERE,
-            )
+        if endpoints.refused is not None:
+            return self._nobody(endpoints.refused)
+        if service.local:
+            usable = self._usable_of(selector)
+            return Candidates(self.nodes, usable, selector=selector, holders=frozenset(endpoints.by_node))
         known = self._everywhere.get(selector)
         if known is None:
-            known = Candidates(self.nodes, selector=selector, blanket=None, holders=None)
+            known = Candidates(self.nodes, self._usable_of(selector), selector=selector)
             self._everywhere[selector] = known
+        return known
+
+    def _nobody(self, why: Refused) -> Candidates:
+        nothing = _Usable(frozenset(), frozenset())
+        return Candidates(self.nodes, nothing, selector=None, blanket=why, holders=frozenset())
+
+    def _usable_of(self, selector: LabelSelector | None) -> _Usable:
+        known = self._usable.get(selector)
+        if known is None:
+            good = [
+                state
+                for state in self.nodes.values()
+                if state.refused is None and (selector is None or selector.matches(state.labels))
+            ]
+            known = self._usable[selector] = _Usable(
+                frozenset(state.name for state in good if not state.draining),
+                frozenset(state.name for state in good if state.draining),
+            )
         return known
 
 

@@ -28,7 +28,8 @@ class Ledger:
 
     def __init__(self, previous: "Ledger | None" = None) -> None:
         self._counts: dict[Network, dict[Bundle, int]] = {} if previous is None else previous._counts.copy()
-        self._before: dict[Network, Mapping[Bundle, int]] = {}
+        # None: there is no ledger before this one to tell differences from.
+        self._before: dict[Network, Mapping[Bundle, int]] | None = None if previous is None else {}
 
     def enter(self, share: Share) -> None:
         """One more Service claims it."""
@@ -44,25 +45,34 @@ class Ledger:
 
     def turns(self) -> Iterator[Turn]:
         """The prefixes whose claims differ from the previous ledger's. Ends the making of this one."""
-        for prefix, before in self._before.items():
+        for prefix, before in (self._before or {}).items():
             now = self._counts[prefix]
             if not now:
                 del self._counts[prefix]
             if before.keys() != now.keys():
                 yield Turn(prefix, _distinct(before), _distinct(now))
-        self._before = {}
 
     def claims(self, prefix: Network) -> tuple[Bundle, ...]:
         """What is claimed of a prefix now."""
         return _distinct(self._counts.get(prefix, _NOBODY))
 
+    def all_claims(self) -> Iterator[tuple[Network, tuple[Bundle, ...]]]:
+        """What is claimed of every prefix now."""
+        for prefix, counts in self._counts.items():
+            yield prefix, _distinct(counts)
+
     def _own(self, prefix: Network) -> dict[Bundle, int]:
         """This ledger's own counts of a prefix, copied from the previous one's at the first touch."""
-        if prefix in self._before:
-            return self._counts[prefix]
         before = self._counts.get(prefix)
-        self._before[prefix] = _NOBODY if before is None else before
-        own = self._counts[prefix] = {} if before is None else before.copy()
+        if self._before is None:
+            own = before
+        elif prefix in self._before:
+            return self._counts[prefix]
+        else:
+            self._before[prefix] = _NOBODY if before is None else before
+            own = None if before is None else before.copy()
+        if own is None or own is not before:
+            own = self._counts[prefix] = {} if own is None else own
         return own
 
 

@@ -17,7 +17,7 @@ from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import EndpointSlice, Service
 from openelb_bgp.model.statuses import Problem
 
-from .claims import Claimer, RouteTerms, Unit
+from .claims import Claimer, RouteTerms, Share, Unit
 from .ledger import Ledger, Turn
 from .model import PathAttrs, PathKey
 from .planned import problem
@@ -28,6 +28,8 @@ from .weights import Weights
 Services = Mapping[Key, Service]
 Slices = Mapping[Key, tuple[EndpointSlice, ...]]
 Claims = tuple[Family, tuple[Bundle, ...]]
+
+_FAMILY = {family.value: family for family in Family}
 
 
 class RouteBook:
@@ -47,24 +49,24 @@ class RouteBook:
         previous: "RouteBook | None",
     ) -> None:
         self.terms, self.services, self.slices = terms, services, slices
-        self.weights: Weights = Weights(now=now, previous=None if previous is None else previous.weights)
-        self.changed: frozenset[PathKey] | None = None
-        kept = previous if previous is not None and previous.terms == terms else None
-        self.paths: dict[PathKey, PathAttrs] = {} if kept is None else kept.paths.copy()
-        self.left_out: dict[ObjectRef, Refused] = {} if kept is None else kept.left_out.copy()
-        self._units: dict[Key, Unit] = {} if kept is None else kept._units.copy()
-        self._ledger: Ledger = Ledger(None if kept is None else kept._ledger)
-        self._used: dict[Claims, int] = {} if kept is None else kept._used.copy()
-        # Shared with the book before: it grows with each new combination of claims, and ends with its terms.
-        self._resolutions: dict[Claims, Resolution] = {} if kept is None else kept._resolutions
+        last = previous
+        self.weights: Weights = Weights(now=now, previous=None if last is None else last.weights)
+        self.left_out: dict[ObjectRef, Refused] = {} if last is None else last.left_out.copy()
+        self._units: dict[Key, Unit] = {} if last is None else last._units.copy()
+        self._ledger: Ledger = Ledger(None if last is None else last._ledger)
+        self._resolver: Resolver = Resolver(terms)
+        same_terms = last is not None and last.terms == terms
+        if last is not None and (same_terms or last._resolver.resolves_like(self._resolver)):
+            self._resolver = last._resolver
+        before = None if last is None else last._claimer
         self._claimer: Claimer = (
-            Claimer(terms, self.weights) if kept is None else kept._claimer.renew(self.weights)
+            before.renew(self.weights)
+            if before is not None and same_terms
+            else Claimer(terms, self.weights, previous=before)
         )
-        self._terms_of = {family: _terms_of(terms, family) for family in Family}
-        if kept is None:
-            self._fill(previous)
-        else:
-            self._follow(kept)
+        for key in self._dirty(last) if last is not None and same_terms else self._all_keys():
+            self._claim(key)
+        self._turn(last)
 
     @property
     def deadline(self) -> float | None:
@@ -74,14 +76,14 @@ class RouteBook:
     @property
     def variants(self) -> list[Variant]:
         """The variants of all paths."""
-        return [entry.variant for claims in self._used for entry in self._resolutions[claims].entries]
+        return [entry.variant for claims in self._used for entry in self._resolver.resolution(claims).entries]
 
     @property
     def most_paths(self) -> dict[Family, int]:
         """The largest number of paths that any prefix of a family has."""
         most = dict.fromkeys(Family, 0)
         for claims in self._used:
-            count = len(self._resolutions[claims].entries)
+            count = len(self._resolver.resolution(claims).entries)
             most[claims[0]] = max(
                 most[claims[0]], min(count, 1) if claims[0] in self.terms.one_path else count
             )
@@ -89,92 +91,121 @@ class RouteBook:
 
     def problems(self) -> list[Problem]:
         """What is wrong with the pools' advertisements, as far as it showed in paths."""
-        conflicts = {one for claims in self._used for one in self._resolutions[claims].conflicts}
+        conflicts = {one for claims in self._used for one in self._resolver.resolution(claims).conflicts}
         return [_conflict(pool, name) for pool, name in sorted(conflicts)]
 
-    def owners(self, prefix: Network) -> list[Key]:
-        """The Services that claim the prefix."""
-        return sorted(
-            key for key, unit in self._units.items() if any(share.prefix == prefix for share in unit.shares)
-        )
+    def owners(self) -> dict[Network, list[Key]]:
+        """The Services that claim each prefix, in order."""
+        found: dict[Network, list[Key]] = {}
+        for key in sorted(self._units):
+            for share in self._units[key].shares:
+                found.setdefault(share.prefix, []).append(key)
+        return found
 
     def entry(self, key: PathKey) -> Entry | None:
         """The node that is next hop of a path, and what each neighbour gets of it."""
-        resolution = self._resolution((key.family, self._ledger.claims(key.prefix)))
-        return next((one for one in resolution.entries if one.identifier == key.identifier), None)
+        entries = self._resolver.entries(key.prefix, self._ledger.claims(key.prefix))
+        return next((one for one in entries if one.identifier == key.identifier), None)
 
-    def _fill(self, previous: "RouteBook | None") -> None:
-        for key, service in self.services.items():
-            self._put(key, service)
-        for turn in self._ledger.turns():
-            self._take(turn)
-        if previous is not None:
-            self.changed = _differing(self.paths, previous.paths)
+    def _all_keys(self) -> list[Key]:
+        return [*self.services, *(key for key in self._units if key not in self.services)]
 
-    def _follow(self, kept: "RouteBook") -> None:
-        for key in self._dirty(kept):
-            unit = self._units.pop(key, None)
-            if unit is not None:
-                self._drop(unit)
-            service = self.services.get(key)
-            if service is None:
-                self.weights.forget(key)
-            else:
-                self._put(key, service)
-        touched = [key for turn in self._ledger.turns() for key in self._take(turn)]
-        self.changed = frozenset(key for key in touched if self.paths.get(key) != kept.paths.get(key))
-
-    def _dirty(self, kept: "RouteBook") -> list[Key]:
-        found = dict.fromkeys(_changed_keys(self.services, kept.services))
-        found.update(dict.fromkeys(_changed_keys(self.slices, kept.slices)))
+    def _dirty(self, last: "RouteBook") -> list[Key]:
+        found = dict.fromkeys(_changed_keys(self.services, last.services))
+        found.update(dict.fromkeys(_changed_keys(self.slices, last.slices)))
         found.update(dict.fromkeys(self.weights.overdue()))
         return list(found)
 
-    def _put(self, key: Key, service: Service) -> None:
-        unit = self._units[key] = self._claimer.unit(service, self.slices.get(key, ()))
-        if unit.refused is not None:
-            self.left_out[service.ref] = unit.refused
-        for share in unit.shares:
-            self._ledger.enter(share)
+    def _claim(self, key: Key) -> None:
+        """Make one Service's part anew, and enter only what differs."""
+        old = self._units.get(key)
+        service = self.services.get(key)
+        if service is None:
+            self.weights.forget(key)
+            if old is not None:
+                del self._units[key]
+                self.left_out.pop(old.service.ref, None)
+                self._enter((), old.shares)
+            return
+        new = self._units[key] = self._claimer.unit(service, self.slices.get(key, ()), old)
+        if new.refused is not None:
+            self.left_out[service.ref] = new.refused
+        elif old is not None and old.refused is not None:
+            del self.left_out[service.ref]
+        self._enter(new.shares, () if old is None else old.shares)
 
-    def _drop(self, unit: Unit) -> None:
-        if unit.refused is not None:
-            del self.left_out[unit.service.ref]
-        for share in unit.shares:
+    def _enter(self, new: tuple[Share, ...], old: tuple[Share, ...]) -> None:
+        if new == old:
+            return
+        for share in new:
+            self._ledger.enter(share)
+        for share in old:
             self._ledger.strike(share)
 
-    def _take(self, turn: Turn) -> list[PathKey]:
+    def _turn(self, last: "RouteBook | None") -> None:
+        """Make the paths of the prefixes whose claims changed, or of all if claims now mean another thing."""
+        self.changed: frozenset[PathKey] | None = None
+        turns = self._ledger.turns()
+        if last is not None and last._resolver is self._resolver:
+            self.paths: dict[PathKey, PathAttrs] = last.paths.copy()
+            self._used: dict[Claims, int] = last._used.copy()
+            touched = [key for turn in turns for key in self._replace(turn)]
+            self.changed = frozenset(key for key in touched if self.paths.get(key) != last.paths.get(key))
+            return
+        for _ in turns:
+            pass
+        self.paths, self._used = {}, {}
+        for prefix, claims in self._ledger.all_claims():
+            self._replace(Turn(prefix, (), claims))
+        if last is not None:
+            self.changed = _differing(self.paths, last.paths)
+
+    def _replace(self, turn: Turn) -> list[PathKey]:
         """Replace a prefix's paths; returns the keys of the old and of the new ones."""
-        family = Family.of(turn.prefix)
-        keys = [PathKey(turn.prefix, entry.identifier) for entry in self._entries(family, turn.before, turn)]
-        for key in keys:
-            del self.paths[key]
+        prefix, family = turn.prefix, _FAMILY[turn.prefix.version]
+        keys: list[PathKey] = []
         if turn.before:
-            self._release((family, turn.before))
+            for entry in self._resolver.entries(prefix, turn.before):
+                keys.append(key := PathKey(prefix, entry.identifier))
+                del self.paths[key]
+            left = self._used.pop((family, turn.before)) - 1
+            if left:
+                self._used[family, turn.before] = left
         if turn.after:
             self._used[family, turn.after] = self._used.get((family, turn.after), 0) + 1
-        for entry in self._entries(family, turn.after, turn):
-            key = PathKey(turn.prefix, entry.identifier)
-            self.paths[key] = entry.attrs
-            keys.append(key)
+            for entry in self._resolver.entries(prefix, turn.after):
+                keys.append(key := PathKey(prefix, entry.identifier))
+                self.paths[key] = entry.attrs
         return keys
 
-    def _entries(self, family: Family, bundles: tuple[Bundle, ...], turn: Turn) -> tuple[Entry, ...]:
-        entries = self._resolution((family, bundles)).entries
-        if len(entries) > 1 and family in self.terms.one_path:
-            return only_one(entries, turn.prefix, own=self.terms.node)
-        return entries
 
-    def _release(self, claims: Claims) -> None:
-        self._used[claims] -= 1
-        if not self._used[claims]:
-            del self._used[claims]
+class Resolver:
+    """Remembers what claims became: 10,000 Services of one kind are resolved once."""
 
-    def _resolution(self, claims: Claims) -> Resolution:
-        known = self._resolutions.get(claims)
+    def __init__(self, terms: RouteTerms) -> None:
+        self._node = terms.node
+        self._one_path = terms.one_path
+        self._terms = {family: _terms_of(terms, family) for family in Family}
+        self._known: dict[Claims, Resolution] = {}
+
+    def resolves_like(self, other: "Resolver") -> bool:
+        """Whether the same claims become the same paths."""
+        return (self._node, self._one_path, self._terms) == (other._node, other._one_path, other._terms)
+
+    def resolution(self, claims: Claims) -> Resolution:
+        """What claims become, whatever the prefix."""
+        known = self._known.get(claims)
         if known is None:
-            known = self._resolutions[claims] = resolve(claims[1], self._terms_of[claims[0]])
+            known = self._known[claims] = resolve(claims[1], self._terms[claims[0]])
         return known
+
+    def entries(self, prefix: Network, bundles: tuple[Bundle, ...]) -> tuple[Entry, ...]:
+        """The paths of one prefix."""
+        family = _FAMILY[prefix.version]
+        entries = self.resolution((family, bundles)).entries
+        if len(entries) > 1 and family in self._one_path:
+            return only_one(entries, prefix, own=self._node)
+        return entries
 
 
 def make_book(

@@ -1,0 +1,81 @@
+"""A Service's addresses, each with the endpoints behind it, and which pool announces it.
+
+Pure. A Reading depends on the Service and its EndpointSlices alone, so it outlives every change of pools,
+nodes and peers. What is made of it is decided in `claims`.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from openelb_bgp.eligibility import Backends, backends
+from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import Address, Family, Network
+from openelb_bgp.model.allocated import allocated, pool_of
+from openelb_bgp.model.pools import Eip, Protocol
+from openelb_bgp.model.reasons import Reason, Refused
+from openelb_bgp.model.services import EndpointSlice, Service
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One address of a Service that may be ours; `noted` is the pool that the Service's annotation names."""
+
+    address: Address
+    family: Family
+    host: Network
+    endpoints: Backends
+    noted: str = ""
+
+
+def is_announceable(service: Service) -> bool:
+    """Whether the addresses in its status may be ours: it asks for us, or we have marked it."""
+    if service.type != "LoadBalancer" or service.meta.deleting or not service.ingress:
+        return False
+    if service.load_balancer_class:
+        return service.load_balancer_class == keys.LOAD_BALANCER_CLASS
+    annotations = service.meta.annotations
+    return (
+        annotations.get(keys.MANAGED_ANNOTATION) == keys.MANAGED_VALUE
+        or keys.ALLOCATED_ANNOTATION in annotations
+        or keys.EIP_LABEL in service.meta.labels
+    )
+
+
+def read(service: Service, slices: tuple[EndpointSlice, ...]) -> tuple[Reading, ...]:
+    """The Service's addresses, in the order of its status; none if they cannot be ours."""
+    if not is_announceable(service):
+        return ()
+    notes = allocated(service)
+    endpoints: dict[int, Backends] = {}
+    found: list[Reading] = []
+    for address in dict.fromkeys(service.addresses):
+        family = Family.of(address)
+        known = endpoints.get(address.version)
+        if known is None:
+            known = endpoints[address.version] = backends(slices, family)
+        host = family.network(int(address), family.bits)
+        found.append(Reading(address, family, host, known, notes.get(address, "")))
+    return tuple(found)
+
+
+def pool_for(
+    one: Reading, service: Service, pools: Mapping[str, Eip], *, of_nodes: frozenset[Address]
+) -> Eip | Refused | None:
+    """The BGP pool that announces the address; a Refused if its pool was deleted; None if it is not ours.
+
+    `of_nodes` are the nodes' own addresses: announcing one, as K3s's Klipper writes them into statuses, would
+    cut the node off.
+    """
+    noted = pools.get(one.noted) if one.noted else None
+    if noted is None and not one.noted and one.address in of_nodes:
+        return None
+    pool = noted or pool_of(one.address, service, pools)
+    if pool is not None:
+        return pool if pool.protocol is Protocol.BGP else None
+    origin = one.noted or service.meta.labels.get(keys.EIP_LABEL, "")
+    if not origin or origin in pools:
+        return None
+    return Refused(
+        Reason.POOL_GONE,
+        f"Eip {origin}, which {one.address} came from, is gone; create it again, or ask for another address",
+    )
