@@ -7,14 +7,15 @@ to trace the daemon, which its parent of the same user has.
 """
 
 import ctypes
+import errno
 import os
 import re
 import socket
+import sys
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-BGP_PORT = 179
 _ESTABLISHED = 1
 _PIDFD_GETFD = 438
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
@@ -22,39 +23,40 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]")
 Address = IPv4Address | IPv6Address
 
 
-def hang_up(pid: int, address: Address) -> int:
-    """Shut down every established BGP connection of the process with that neighbour; returns how many.
+def hang_up(pid: int, neighbour: str) -> int:
+    """Shut down every established TCP connection of the process with that neighbour; returns how many.
 
-    Raises OSError where the kernel or our rights do not allow it.
+    A link-local neighbour may have a zone (`fe80::1%eth0`): routers like to be fe80::1 on every link. Raises
+    ValueError for what is no address, OSError where the kernel or our rights do not allow it.
     """
+    text, _, zone = neighbour.partition("%")
+    address, scope = ip_address(text), socket.if_nametoindex(zone) if zone else None
     tables = (Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6"))
     inodes = {inode for table in tables for inode in connections(table, address)}
-    descriptors = list(_descriptors(pid, inodes))
-    for descriptor in descriptors:
-        _shut_down(pid, descriptor)
-    return len(descriptors)
+    return sum(_shut_down(pid, descriptor, scope=scope) for descriptor in _descriptors(pid, inodes))
 
 
 def connections(table: str, address: Address) -> Iterator[str]:
-    """The inodes of established BGP connections with that neighbour in a text of /proc/PID/net/tcp[6]."""
+    """The inodes of established connections with that neighbour in a text of /proc/PID/net/tcp[6].
+
+    Ports tell nothing: both `listenPort` and a peer's `remotePort` may be any. The table is of the whole
+    network namespace, so that the caller has to pick what the daemon holds.
+    """
     for line in table.splitlines()[1:]:
         fields = line.split()
         if len(fields) < 10 or int(fields[3], 16) != _ESTABLISHED:
             continue
-        _, local_port = _endpoint(fields[1])
-        remote, remote_port = _endpoint(fields[2])
-        if remote == address and BGP_PORT in (local_port, remote_port):
+        if _host(fields[2]) == address:
             yield fields[9]
 
 
-def _endpoint(text: str) -> tuple[Address, int]:
-    """`0100007F:00B3`: the address in 32-bit words of host byte order, and the port (proc(5))."""
-    host, _, port = text.partition(":")
-    words = [bytes.fromhex(host[start : start + 8])[::-1] for start in range(0, len(host), 8)]
+def _host(endpoint: str) -> Address:
+    """Of `0100007F:00B3` the address, which stands there in 32-bit words of host byte order (proc(5))."""
+    text = endpoint.partition(":")[0]
+    words = [int(text[start : start + 8], 16).to_bytes(4, sys.byteorder) for start in range(0, len(text), 8)]
     address = ip_address(b"".join(words))
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped, int(port, 16)
-    return address, int(port, 16)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
 
 
 def _descriptors(pid: int, inodes: Iterable[str]) -> Iterator[int]:
@@ -68,9 +70,18 @@ def _descriptors(pid: int, inodes: Iterable[str]) -> Iterator[int]:
             yield int(entry.name)
 
 
-def _shut_down(pid: int, descriptor: int) -> None:
+def _shut_down(pid: int, descriptor: int, *, scope: int | None) -> bool:
     with socket.socket(fileno=_borrow(pid, descriptor)) as connection:
-        connection.shutdown(socket.SHUT_RDWR)
+        try:
+            # Only the socket itself knows on which link a link-local neighbour is: (host, port, flow, scope).
+            if scope is not None and connection.getpeername()[3] != scope:
+                return False
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError as exc:
+            if exc.errno != errno.ENOTCONN:
+                raise
+            return False
+    return True
 
 
 def _borrow(pid: int, descriptor: int) -> int:

@@ -40,7 +40,7 @@ class Order:
     """One order.
 
     `withdraw` counts for STOP only: whether the daemon may say goodbye to its neighbours. `address` counts
-    for HANG_UP only: the neighbour, without a zone.
+    for HANG_UP only: the neighbour, a link-local one with its zone.
     """
 
     command: Command

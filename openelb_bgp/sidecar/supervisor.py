@@ -11,7 +11,6 @@ import selectors
 import signal
 import time
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 from openelb_bgp.lib import processes
@@ -228,7 +227,7 @@ class Supervisor:
         if self._daemon is None:
             return protocol.render_done(self.dump())
         try:
-            ended = hangup.hang_up(self._daemon.identity.pid, ip_address(address.partition("%")[0]))
+            ended = hangup.hang_up(self._daemon.identity.pid, address)
         except (OSError, ValueError) as exc:
             return protocol.render_refusal(f"the connection to {address} cannot be ended quietly: {exc}")
         say("info", "hung_up", address=address, connections=ended)

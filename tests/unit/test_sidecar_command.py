@@ -1,5 +1,7 @@
 """The command line of the sidecar, as far as it goes before anything is started."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,10 @@ def test_the_help_documents_signals_and_exit_codes(capsys: pytest.CaptureFixture
     shown = capsys.readouterr().out
     assert "SIGTERM" in shown
     assert "5 the daemon's program is missing" in " ".join(shown.split())
+
+
+def test_the_sidecar_imports_nothing_but_the_standard_library_and_not_all_of_that() -> None:
+    script = "import sys, openelb_bgp.sidecar.command; print(*{name.split('.')[0] for name in sys.modules})"
+    argv = [sys.executable, "-I", "-c", script]
+    loaded = set(subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split())
+    assert not loaded & {"asyncio", "click", "msgspec", "structlog", "tenacity", "grpc"}

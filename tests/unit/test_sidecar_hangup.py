@@ -1,3 +1,5 @@
+"""Which rows of the kernel's table of TCP connections are those with one neighbour."""
+
 from ipaddress import ip_address
 
 from openelb_bgp.sidecar.hangup import connections
@@ -18,11 +20,15 @@ def test_finds_the_connection_that_we_dialled_and_the_one_that_was_dialled() -> 
     assert list(connections(table, ip_address("10.9.0.1"))) == ["11", "12"]
 
 
-def test_leaves_other_neighbours_other_ports_and_connections_that_are_not_established() -> None:
+def test_finds_a_connection_on_whatever_ports_were_configured() -> None:
+    table = HEAD + line("0200090A:45EC", "0100090A:D002", "01", 11)
+    assert list(connections(table, ip_address("10.9.0.1"))) == ["11"]
+
+
+def test_leaves_other_neighbours_and_connections_that_are_not_established() -> None:
     table = (
         HEAD
         + line("0200090A:C001", "0300090A:00B3", "01", 11)
-        + line("0200090A:C001", "0100090A:0050", "01", 12)
         + line("0200090A:C001", "0100090A:00B3", "02", 13)
     )
     assert list(connections(table, ip_address("10.9.0.1"))) == []

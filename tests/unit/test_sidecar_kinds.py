@@ -78,7 +78,11 @@ def test_a_program_is_asked_for_its_version_and_options(tmp_path: Path) -> None:
     )
     fake.chmod(0o755)
     program = ask(GOBGPD, str(fake))
-    assert (program.path, program.version, program.options) == (str(fake), "3.10.0", frozenset({"--api-hosts"}))
+    assert (program.path, program.version, program.options) == (
+        str(fake),
+        "3.10.0",
+        frozenset({"--api-hosts"}),
+    )
     assert program.is_unchanged()
     (tmp_path / "newer").write_text(fake.read_text())
     (tmp_path / "newer").replace(fake)

@@ -61,7 +61,10 @@ def test_an_order_reads_as_documented(line: bytes, order: Order) -> None:
         (b"", "not JSON"),
         (b"[]", "not an order"),
         (b'{"order": "restart"}', "not an order"),
-        (b'{"command": "explode"}', "unknown command 'explode'; there are restart, reload, stop, hang-up, dump"),
+        (
+            b'{"command": "explode"}',
+            "unknown command 'explode'; there are restart, reload, stop, hang-up, dump",
+        ),
         (b'{"command": 7}', "unknown command 7"),
         (b'{"command": "stop", "withdraw": "yes"}', "stop takes no withdraw but true or false"),
         (b'{"command": "stop", "when": "now"}', "stop takes no when"),
