@@ -62,7 +62,7 @@ class V3:
         """StopBgp has no choice: it is a graceful restart where the peers agreed on notifications."""
         return pb3.StopBgpRequest()
 
-    def peer_message(self, peer: PeerConf, able: Features) -> Message:
+    def peer_message(self, peer: PeerConf, able: Features) -> pb4.Peer:
         """Raises Unsupported for BFD."""
         able.require(peer.bfd is None or not peer.bfd.enabled, "BFD", needs="4.5")
         return peers.peer_message(pb3, peer)
@@ -74,7 +74,7 @@ class V3:
             peers.read_peer(pb3, message), local=_named(state.local_cap), remote=_named(state.remote_cap)
         )
 
-    def stream_message(self, paths: Iterable[Path], *, withdraw: bool) -> Message:
+    def stream_message(self, paths: Iterable[Path], *, withdraw: bool) -> pb3.AddPathStreamRequest:
         """As `Wire.stream_message`."""
         message = pb3.AddPathStreamRequest(table_type=pb3.TABLE_TYPE_GLOBAL)
         writer = PathWriter(self)
@@ -82,7 +82,7 @@ class V3:
             writer.write(message.paths.add(), path, withdraw=withdraw)
         return message
 
-    def delete_message(self, key: PathKey) -> Message:
+    def delete_message(self, key: PathKey) -> pb3.DeletePathRequest:
         """As `Wire.delete_message`."""
         message = pb3.DeletePathRequest(table_type=pb3.TABLE_TYPE_GLOBAL)
         PathWriter(self).write(message.path, Path(key, PathAttrs()))

@@ -27,7 +27,7 @@ class V4:
         """As `Wire.stop_message`."""
         return pb4.StopBgpRequest(allow_graceful_restart=allow_graceful_restart)
 
-    def peer_message(self, peer: PeerConf, able: Features) -> Message:
+    def peer_message(self, peer: PeerConf, able: Features) -> pb4.Peer:
         """Raises Unsupported for BFD where the version is known to lack it."""
         message = peers.peer_message(pb4, peer)
         if peer.bfd is not None and peer.bfd.enabled:
@@ -50,7 +50,7 @@ class V4:
             disconnect_message=state.disconnect_message,
         )
 
-    def stream_message(self, paths: Iterable[Path], *, withdraw: bool) -> Message:
+    def stream_message(self, paths: Iterable[Path], *, withdraw: bool) -> pb4.AddPathStreamRequest:
         """As `Wire.stream_message`; 4.x refuses one without a table."""
         message = pb4.AddPathStreamRequest(table_type=pb4.TABLE_TYPE_GLOBAL)
         writer = PathWriter(self)
@@ -58,7 +58,7 @@ class V4:
             writer.write(message.paths.add(), path, withdraw=withdraw)
         return message
 
-    def delete_message(self, key: PathKey) -> Message:
+    def delete_message(self, key: PathKey) -> pb4.DeletePathRequest:
         """As `Wire.delete_message`."""
         message = pb4.DeletePathRequest(table_type=pb4.TABLE_TYPE_GLOBAL)
         PathWriter(self).write(message.path, Path(key, PathAttrs()))
