@@ -194,3 +194,13 @@ def test_the_canonical_spelling_is_its_own() -> None:
         ),
     )
     assert canonical(canonical(routing)) == canonical(routing)
+
+
+def test_what_gobgpd_does_not_show_faithfully_is_not_compared() -> None:
+    def with_(asked: Conditions, done: Actions) -> RoutingPolicy:
+        return RoutingPolicy(policies=(Policy("p", (Statement(name="s", conditions=asked, actions=done),)),))
+
+    dropped = Actions(local_pref=0, community=CommunityAction(CommunityMethod.REPLACE))
+    assert canonical(with_(Conditions(origin=Origin.EGP), dropped)) == canonical(
+        with_(Conditions(), Actions())
+    )

@@ -1,7 +1,7 @@
 """Paths to and from protobuf, where both APIs agree; packing NLRI and attributes is up to the `Packer`.
 
-Pure, and quick: 10,000 paths become AddPathStream messages in 30 ms, and 10,000 read back become values in
-0.1 s (2 cores, protobuf's upb). That is because attributes are translated once per distinct value: the bytes
+Pure, and quick: 10,000 paths become AddPathStream messages in 35 ms (IPv6: 75 ms), and 10,000 read back become
+values in 0.1 s (2 cores, protobuf's upb). That is because attributes are translated once per distinct value: the bytes
 of family and attributes are merged into each path's message, and parsed attributes are remembered by their
 bytes.
 

@@ -76,10 +76,8 @@ class V4:
         nlri.prefix_len = length
 
     def pack_attribute(self, path: Any, name: str, attribute: Message) -> None:
-        """As `Packer.pack_attribute`. An ORIGIN of IGP is an empty message, but has to be there."""
-        slot = getattr(path.pattrs.add(), name)
-        slot.SetInParent()
-        slot.MergeFrom(attribute)
+        """As `Packer.pack_attribute`. Copied, not filled in: an ORIGIN of IGP is empty, but has to be there."""
+        getattr(path.pattrs.add(), name).CopyFrom(attribute)
 
     def pack_link_bandwidth(self, attribute: Any, bandwidth: Message) -> None:
         """As `Packer.pack_link_bandwidth`."""
