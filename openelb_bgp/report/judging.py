@@ -123,7 +123,7 @@ class _Judge:
         if write is None or not needed:
             flying = None
         elif not _reads_the_same(write, flying):
-            repeated = flying is not None and old is not None and old.decision == decision
+            repeated = flying is not None and old is not None and _events(old.decision) == _events(decision)
             self._emit(write, None if repeated else decision, previous)
             flying = write
         return Judged(decision=decision, write=flying), announced is not None and announced.behind
@@ -161,6 +161,10 @@ class _Judge:
         if decision is not None and decision.changed:
             self.events.extend(decision.events)
         self.events.extend(balancer_events(write.ref, before=previous, after=conditions_of(write)))
+
+
+def _events(decision: Decision | None) -> tuple[Event, ...]:
+    return () if decision is None else tuple(decision.events)
 
 
 def _reads_the_same(write: StatusWrite, flying: StatusWrite | None) -> bool:
