@@ -95,6 +95,7 @@ class Folder:
             # As with an API server that does not answer: nothing is known, so nothing is withdrawn.
             self._missing = dict.fromkeys(self._missing, now)
             self._unsettled.clear()
+            self._folders = {}
             return set()
         self._folders = found.folders
         touched: set[ObjectRef] = set()

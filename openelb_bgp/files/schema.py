@@ -121,7 +121,7 @@ def damaged(directory: Path, what: str) -> DamagedState:
             f"{database} {what}, and there is no copy of it; bring one back from a backup, or move it away "
             "to start with the statuses that stand in the manifests"
         )
-    when = datetime.fromtimestamp(saved.stat().st_mtime, UTC).isoformat(timespec="seconds")
+    when = f"{datetime.fromtimestamp(saved.stat().st_mtime, UTC):%Y-%m-%dT%H:%M:%SZ}"
     return DamagedState(
         f"{database} {what}; nothing is given or announced from it. To go back to the copy of {when}: "
         f"{restore_command(directory)}"

@@ -92,24 +92,23 @@ class FolderWatch:
         for path, (_, identity) in list(self._watches.items()):
             if folders.get(path) != identity:
                 self._forget(path)
-        new = [path for path in folders if path not in self._watches]
         self._watch_parent()
-        for path in new:
-            self._add(path, folders[path])
-        return bool(new) and self.works
+        new = [path for path in folders if path not in self._watches]
+        return sum(self._add(path, folders[path]) for path in new) > 0
 
-    def _add(self, path: str, identity: tuple[int, int]) -> None:
+    def _add(self, path: str, identity: tuple[int, int]) -> bool:
         if self._inotify is None:
-            return
+            return False
         try:
             watch = self._inotify.add_watch(self._root / path, _WANTED)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.ENOMEM):
                 self._give_up(error)
             # Otherwise it is gone already, and an event from above says so.
-            return
+            return False
         self._watches[path] = (watch, identity)
         self._paths[watch.wd] = path
+        return True
 
     def _watch_parent(self) -> None:
         """A folder that is deleted cannot say that it came back; the one around it can."""
