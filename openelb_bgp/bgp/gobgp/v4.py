@@ -76,7 +76,8 @@ class V4:
         nlri.prefix_len = length
 
     def pack_attribute(self, path: Any, name: str, attribute: Message) -> None:
-        """As `Packer.pack_attribute`. Copied, not filled in: an ORIGIN of IGP is empty, but has to be there."""
+        """As `Packer.pack_attribute`."""
+        # CopyFrom also where there is nothing to copy: an ORIGIN of IGP is empty, but has to be there.
         getattr(path.pattrs.add(), name).CopyFrom(attribute)
 
     def pack_link_bandwidth(self, attribute: Any, bandwidth: Message) -> None:
