@@ -4,7 +4,7 @@ How an object reads is decided in `objects`, what a file holds in `manifests`; h
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -100,7 +100,7 @@ class FilesSource:
         self._touched |= self._objects.set_own_node(node)
         self._wake.set()
 
-    async def deliveries(self) -> AsyncIterator[Sequence[Delivery]]:
+    async def deliveries(self) -> AsyncGenerator[Sequence[Delivery], None]:
         """Batches for ever: first each kind whole, then what changes.
 
         Raises FilesError when there is no such folder at the start, DamagedState when the state holds what

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ def objects(directory: Path, state: Path, kind: Kind) -> list[dict[str, Any]]:
 
 async def changes(
     directory: Path, state: Path, kind: Kind, clock: Clock
-) -> AsyncIterator[list[dict[str, Any]]]:
+) -> AsyncGenerator[list[dict[str, Any]], None]:
     """The objects of a kind now, and again whenever they read differently. Raises as `objects` does."""
     wake = WakeUp()
     watch = FolderWatch(directory, wake.set)
