@@ -56,7 +56,7 @@ class HopPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The next hops of each family, this node's own first.
 
     `refused` says why a family has no own next hop. In the families of `one_path` a peer takes one path a
-    prefix only.
+    prefix only. `complete` False: the host has not been read yet, and an own next hop depends on it.
     """
 
     hops: Mapping[Family, tuple[Hop, ...]] = _NONE
@@ -67,6 +67,7 @@ class HopPlan(msgspec.Struct, frozen=True, kw_only=True):
     probes: frozenset[Probe] = frozenset()
     standing_in_for: tuple[str, ...] = ()
     memory: HopMemory = HopMemory()
+    complete: bool = True
 
 
 def plan_hops(
@@ -114,6 +115,7 @@ def plan_hops(
         probes=stand.probes,
         standing_in_for=tuple(sorted({one.node for one in stand.standing})),
         memory=HopMemory(draining=drains, stand_ins=stand.memory),
+        complete=bool(facts.links) or not any(one.reason == Reason.NO_IPV6_NEXT_HOP for one in problems),
     )
 
 

@@ -17,7 +17,7 @@ from openelb_bgp.model.routing import BgpConf, BgpPeer
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.statuses import Problem
 
-from .discovery import GatewayMemory, Neighbours, bare, neighbours
+from .discovery import GatewayMemory, Neighbours, neighbours
 from .model import Password, PeerConf
 from .planned import problem, soonest
 from .sessions import session
@@ -148,7 +148,7 @@ class _Draft:
         )
 
     def _add(self, peer: BgpPeer, address: str, found: Neighbours) -> None:
-        if bare(address) in self._node.addresses:
+        if address in self._node.addresses:
             self._leave_out(
                 peer,
                 Refused(
@@ -230,7 +230,10 @@ def _text_of(data: bytes | None) -> str | None:
 
 
 def own_addresses(addresses: Iterable[object], facts: Facts) -> frozenset[str]:
-    """Every address that is this node's, as text: its Node's and those on its links."""
-    return frozenset(str(one) for one in addresses) | {
-        str(interface.ip) for link in facts.links for interface in link.addresses
-    }
+    """Every address that is this node's, as text: its Node's and those on its links.
+
+    Those on links come with the link's zone too: every router may be fe80::1 on some link.
+    """
+    on_links = [(str(one.ip), link.name) for link in facts.links for one in link.addresses]
+    texts = {str(one) for one in addresses}.union(text for text, _ in on_links)
+    return frozenset(texts.union(f"{text}%{name}" for text, name in on_links))

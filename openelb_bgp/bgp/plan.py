@@ -217,7 +217,7 @@ class _Planner:
         read = self._facts.adopted is not None
         return BgpPlan(
             node=self._facts.node,
-            complete=read and peers.complete and policy.known,
+            complete=read and peers.complete and hops.complete and policy.known,
             global_conf=speaker,
             peers=peers.peers,
             routing=self._routing(tagged, retired, policy),

@@ -149,6 +149,9 @@ class _Draft:
 
     def _is_reachable(self, address: Address, peer: PeerConf, *, stood: bool) -> bool:
         """On-link towards the peer, and answering there: nobody stands in for a dead node."""
+        if not self._facts.links:
+            # The host has not been read yet: nothing new, and nothing that runs is taken away.
+            return stood
         link = link_towards(peer.neighbor_address, self._facts)
         if link is None or not link.on_link(address):
             return False
