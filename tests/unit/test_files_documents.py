@@ -133,6 +133,13 @@ def test_a_syntax_error_names_line_and_column_and_the_other_documents_are_read()
     assert "mapping values are not allowed" in error.problem
 
 
+def test_every_part_that_does_not_parse_is_named_with_its_own_line() -> None:
+    parts = read("kind: [\n---\nkind: A\n---\n\nkind: {\n---\nkind: B\n")
+    places = [part.line for part in parts]
+    assert [type(part) for part in parts] == [Flaw, Document, Flaw, Document]
+    assert places == [2, 3, 7, 8]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [

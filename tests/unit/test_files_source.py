@@ -171,14 +171,14 @@ async def test_a_file_written_in_place_is_read_when_its_writer_is_done(place: Pl
     async with place.followed() as follower:
         with (place.manifests / "a.yaml").open("w") as file:
             text = EIP % "pool" + "---" + EIP % "more"
-            file.write(text[:150])
+            file.write(text[:90])
             file.flush()
             # Another file's change is delivered meanwhile, so the source did look.
             place.write("b.yaml", EIP % "other")
             snapshot = await follower.until(pools("pool", "other"))
             assert snapshot.invalid == {}
             assert follower.source.problems == ()
-            file.write(text[150:])
+            file.write(text[90:])
         await follower.until(pools("pool", "other", "more"))
 
 
