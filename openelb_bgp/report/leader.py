@@ -76,9 +76,10 @@ def report(
 
 def _scene(snapshot: Snapshot, nodes: object, before: Scene) -> tuple[Scene, Heard]:
     sources = (snapshot.eips, snapshot.bgp_confs, snapshot.bgp_peers, snapshot.speakers, snapshot.nodes)
-    if same(sources, before.sources):
-        reaches = before.reaches
-    else:
-        reaches = {name: reach(eip, snapshot) for name, eip in snapshot.eips.items()}
+    reaches = before.reaches
+    if not same(sources, before.sources):
+        # Most reports change nothing here: then the same object says so to everybody who compares.
+        found = {name: reach(eip, snapshot) for name, eip in snapshot.eips.items()}
+        reaches = before.reaches if found == before.reaches else found
     heard = Heard(snapshot, reaches)
     return Scene(sources=sources, reaches=reaches, parts=(*heard.parts, nodes)), heard

@@ -3,11 +3,10 @@
 One Reach serves all Services of a pool, so that ten thousand of them cost one look at the speakers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
-from openelb_bgp.model.meta import Kind
 from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.routing import BgpPeer
@@ -17,6 +16,7 @@ from openelb_bgp.model.speakers import Speaker
 from .words import summed_up
 
 ESTABLISHED = "ESTABLISHED"
+_NO_SPEAKER = Refused(Reason.NO_SPEAKER, "no speaker reports; start one on each node")
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,10 +34,11 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reach(pool: Eip, snapshot: Snapshot) -> Reach:
-    """Where the pool is announced, as the live speakers report it."""
+    """Where the pool is announced, as the speakers report it that exist."""
     names = peers_of(pool, snapshot)
     configured, nodes, silent = False, [], {}
-    for speaker in _alive(snapshot):
+    # One that is not ready just now counts: while a speaker is replaced, its gobgpd goes on announcing.
+    for _, speaker in sorted(snapshot.speakers.items()):
         refused = _not_configured(speaker, pool)
         configured = configured or refused is None
         if refused is None and pool.protocol is Protocol.BGP:
@@ -70,13 +71,6 @@ def serves(peer: BgpPeer, snapshot: Snapshot) -> tuple[str, ...]:
             if selector is None or selector.matches(node.meta.labels)
         )
     )
-
-
-def _alive(snapshot: Snapshot) -> Iterator[Speaker]:
-    for name in sorted(snapshot.speakers):
-        speaker = snapshot.speakers[name]
-        if speaker.ready:
-            yield speaker
 
 
 def _not_configured(speaker: Speaker, pool: Eip) -> Refused | None:
@@ -119,5 +113,5 @@ def _nowhere(pool: Eip, snapshot: Snapshot, names: frozenset[str], silent: Mappi
     if pool.protocol is Protocol.BGP and not names:
         return Refused(Reason.NO_PEER, "the pool is advertised to no BgpPeer; create one for your router")
     if not silent:
-        return Refused(Reason.NO_SPEAKER, f"no live speaker reports; start one and see its {Kind.SPEAKER}")
-    return summed_up(silent.items(), otherwise=Refused(Reason.NO_SPEAKER, "no speaker reports"))
+        return _NO_SPEAKER
+    return summed_up(silent.items(), otherwise=_NO_SPEAKER)

@@ -67,6 +67,7 @@ class Cluster:
         self.eligibility: Eligibility | None = None
         self.revision = 10
         self.events: list[tuple[str, str]] = []
+        self.defects: dict[ObjectRef, tuple[Defect, ...]] = {}
 
     def set(self, table: str, key: Any, value: Any) -> None:
         """Put an object in, or with None take it out."""
@@ -91,6 +92,7 @@ class Cluster:
             self.allocation,
             may_announce=may_announce,
             nodes=eligibility.nodes,
+            defects=dict(self.defects),
             ledger=self.ledger,
             now=now,
         )
@@ -268,6 +270,22 @@ def test_a_controller_that_starts_anew_writes_nothing(cluster: Cluster) -> None:
     cluster.ledger = resumed(cluster.ledger.statuses.items())
     cluster.allocation = None
     assert (cluster.decide("2027-01-01T00:00:00Z"), cluster.events) == ((), told)
+
+
+def test_an_announced_service_stays_so_while_speakers_catch_up_with_an_edit(cluster: Cluster) -> None:
+    cluster.settle()
+    meta = msgspec.structs.replace(cluster.web.meta, resource_version="99")
+    cluster.set("services", WEB, msgspec.structs.replace(cluster.web, meta=meta, health_check_node_port=1))
+    assert cluster.decide() == ()
+
+
+def test_speakers_that_cannot_have_seen_an_address_do_not_count_as_announcing_it(cluster: Cluster) -> None:
+    cluster.decide()
+    assert cluster.allocation is not None
+    foreseen = cluster.allocation.services[WEB].written()
+    cluster.set("services", WEB, foreseen)
+    cluster.applied("n1", "n2")
+    assert service_writes(cluster.decide()) == []
 
 
 def test_conditions_keep_their_time_until_their_status_changes(cluster: Cluster) -> None:
@@ -466,6 +484,17 @@ def test_an_object_that_cannot_be_used_says_what_is_wrong_with_it(cluster: Clust
     ]
 
 
+def test_what_admission_finds_is_said_at_the_object_and_looked_at_once(cluster: Cluster) -> None:
+    west = ref(Kind.EIP, "west")
+    cluster.defects[west] = (Defect("spec.address", "192.0.2.0/29", "overlaps Eip east", "part them"),)
+    cluster.settle()
+    status = cluster.ledger.statuses[west]
+    assert isinstance(status, EipStatus)
+    assert status.conditions[0].message == "spec.address '192.0.2.0/29': overlaps Eip east; part them"
+    cluster.decide()
+    assert cluster.ledger.statuses[west] is status
+
+
 def test_a_spoilt_object_goes_on_as_it_was_but_is_not_valid(cluster: Cluster) -> None:
     cluster.settle()
     west = ref(Kind.EIP, "west")
@@ -497,7 +526,8 @@ def test_openelbs_finalizers_leave_pools_too(cluster: Cluster) -> None:
 def test_an_object_left_to_the_cni_gets_no_status(cluster: Cluster) -> None:
     labels = {keys.CNI_LABEL: "calico"}
     cluster.set("bgp_peers", "cni", BgpPeer(meta=Meta(name="cni", labels=labels), peer_asn=1))
-    assert ref(Kind.BGP_PEER, "cni") not in {write.ref for write in cluster.decide()}
+    cluster.set("bgp_confs", "cni", BgpConf(meta=Meta(name="cni", labels=labels), asn=1))
+    assert "cni" not in {write.ref.key.name for write in cluster.decide()}
 
 
 def test_a_conf_of_another_name_is_reported_as_ignored(cluster: Cluster) -> None:

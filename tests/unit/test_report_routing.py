@@ -239,6 +239,10 @@ def test_a_pool_that_nobody_announces_says_what_is_missing() -> None:
     ]
 
 
+def test_a_speaker_that_is_being_replaced_still_announces() -> None:
+    assert reach(POOL, snapshot(speaker("n1", session(), ready=False))).nodes == ("n1",)
+
+
 def test_a_layer2_pool_needs_no_session() -> None:
     lan = msgspec.structs.replace(POOL, protocol=Protocol.LAYER2)
     assert reach(lan, snapshot(speaker("n1"), bgp_peers={})).nodes == ("n1",)
