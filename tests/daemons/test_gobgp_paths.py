@@ -1,11 +1,13 @@
 """Paths written to a real gobgpd, read back, and gone again."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
 
 from openelb_bgp.bgp.gobgp.client import Client
+from openelb_bgp.bgp.gobgp.errors import NotStarted, SidecarUnavailable
 from openelb_bgp.bgp.model import (
     GlobalConf,
     LinkBandwidth,
@@ -17,6 +19,8 @@ from openelb_bgp.bgp.model import (
 )
 from openelb_bgp.model.addresses import Family
 from tests.daemons.harness.confs import NODE_ASN, service, service6
+from tests.daemons.harness.gobgp import Gobgpd
+from tests.daemons.harness.waiting import wait_until
 
 PREFIX = IPv4Network("198.18.0.1/32")
 
@@ -118,3 +122,19 @@ async def test_a_path_that_cannot_be_sent_stops_before_its_batch(speaker: Client
     # The first batch of 500 was taken, and the connection is as good as before.
     assert await speaker.count(Family.IPV4) in (TableCount(500, 500), TableCount(0, 0))
     await speaker.add_paths([service(1)])
+
+
+async def test_a_stream_that_gobgpd_refuses_or_drops_says_why(client: Client, gobgpd: Gobgpd) -> None:
+    paths = [service(number) for number in range(50_000)]
+    with pytest.raises(NotStarted):
+        await client.add_paths(paths)
+    await client.start(GlobalConf(asn=NODE_ASN, router_id="10.0.0.11", listen_port=-1))
+    adding = asyncio.ensure_future(client.add_paths(paths))
+
+    async def some() -> bool:
+        return (await client.count(Family.IPV4)).paths > 0
+
+    await wait_until(some, within=10)
+    gobgpd.daemon.end()
+    with pytest.raises(SidecarUnavailable):
+        await adding

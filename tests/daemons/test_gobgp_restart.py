@@ -55,7 +55,7 @@ async def test_by_the_recipe_a_killed_gobgpd_costs_no_route(
             await again.add_paths(paths)
             await again.add_peer(restarting(peer(leaf)))
             await wait_until(lambda: router.established(node.v4), within=30)
-            # What was not sent again is flushed with End-of-RIB (RFC 4724, 4.2): before it, nothing is proven.
+            # What was not sent again goes with End-of-RIB (RFC 4724, 4.2): before it, nothing is proven.
             await wait_until(lambda: _end_of_rib(router, node), within=60, what="End-of-RIB")
     assert deletions.prefixes == ()
     assert len(kernel.routes(leaf)) == number

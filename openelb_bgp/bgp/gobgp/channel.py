@@ -82,15 +82,13 @@ class Channel:
     ) -> None:
         """Requests one by one, made while they are sent, then one answer. What `requests` raises passes."""
         method = service.methods_by_name[name]
-        call = self._channel.stream_unary(_path(method), *_codec(method))(timeout=deadline)
-        try:
-            with self._translated(name, deadline):
-                for request in requests:
-                    await call.write(request)
-                await call.done_writing()
-                await call
-        finally:
-            call.cancel()
+        source = _Source(requests)
+        # An iterator, not write(): when gobgpd ends the call early, write() hides its reason.
+        invoke = self._channel.stream_unary(_path(method), *_codec(method))
+        with self._translated(name, deadline):
+            await invoke(source.feed(), timeout=deadline)
+        if source.failure is not None:
+            raise source.failure
 
     @contextlib.contextmanager
     def _translated(self, name: str, deadline: float) -> Any:
@@ -98,9 +96,6 @@ class Channel:
             yield
         except grpc.aio.AioRpcError as exc:
             raise self._in_our_words(name, deadline, exc) from exc
-        except grpc.aio.UsageError as exc:
-            # Writing to a call that gobgpd has already ended.
-            raise SidecarUnavailable(self.target, str(exc)) from exc
 
     def _in_our_words(self, name: str, deadline: float, exc: grpc.aio.AioRpcError) -> GobgpError:
         text = exc.details() or exc.code().name
@@ -117,6 +112,21 @@ class Channel:
         if "server stopped" in text:
             return Stopped(name, text)
         return Rejected(name, text)
+
+
+class _Source:
+    """Hands requests to gRPC and keeps what making them raised: gRPC would make a cancellation of it."""
+
+    def __init__(self, requests: Iterable[Message]) -> None:
+        self._requests = requests
+        self.failure: Exception | None = None
+
+    async def feed(self) -> AsyncIterator[Message]:
+        try:
+            for request in self._requests:
+                yield request
+        except Exception as exc:
+            self.failure = exc
 
 
 def _path(method: MethodDescriptor) -> str:
