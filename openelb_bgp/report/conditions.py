@@ -91,3 +91,11 @@ def merged(previous: Iterable[Condition], ours: Sequence[Condition]) -> tuple[Co
     """Ours in place of those of the same types; what others wrote stays, in its order."""
     types = {one.type for one in ours}
     return (*(one for one in previous if one.type not in types), *ours)
+
+
+def find(conditions: Sequence[Condition], type_: str) -> Condition | None:
+    """The condition of that type."""
+    for one in conditions:
+        if one.type == type_:
+            return one
+    return None

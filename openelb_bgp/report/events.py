@@ -13,7 +13,7 @@ from openelb_bgp.model.meta import Kind, ObjectRef
 from openelb_bgp.model.statuses import EipStatus, ServiceStatus
 from openelb_bgp.ports import Event, StatusWrite
 
-from .conditions import READY
+from .conditions import READY, find
 
 ASSIGN_FAILED: Final = "AssignIPFailed"
 RELEASE: Final = "ReleaseIP"
@@ -77,14 +77,6 @@ def not_written(writes: Sequence[StatusWrite], why: str) -> tuple[Event, ...]:
 def conditions_of(write: StatusWrite) -> tuple[Condition, ...]:
     """The conditions that a Service's write holds."""
     return write.status.conditions if isinstance(write.status, ServiceStatus) else ()
-
-
-def find(conditions: Sequence[Condition], type_: str) -> Condition | None:
-    """The condition of that type."""
-    for one in conditions:
-        if one.type == type_:
-            return one
-    return None
 
 
 def _has_addresses(write: StatusWrite) -> bool:

@@ -15,11 +15,12 @@ from openelb_bgp.model.services import EndpointSlice, Service
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.ports import Event, StatusWrite
 
-from .events import balancer_events, conditions_of, find, released
+from .conditions import find
+from .events import balancer_events, conditions_of, released
 from .inputs import Decision, MayAnnounce
 from .ledger import Judged, ServiceBook, differing
 from .service_reach import Announced, Heard, unallocated
-from .services import reads_like, service_write, without_conditions
+from .services import says, service_write, without_conditions
 
 
 class ServiceReport(msgspec.Struct, frozen=True):
@@ -112,15 +113,9 @@ class _Judge:
         """The Service as it is reported from now on, and whether speakers are still behind."""
         flying = None if old is None else old.in_flight(service)
         previous = service.conditions if flying is None else conditions_of(flying)
-        announced = None
-        if decision is None:
-            write = without_conditions(service)
-            needed = write is not None
-        else:
-            announced = self._announced(service, decision, previous, flying)
-            write = service_write(service, decision, announced, previous=previous, now=self._now)
-            needed = decision.changed or not reads_like(service, write)
-        if write is None or not needed:
+        announced = None if decision is None else self._announced(service, decision, previous, flying)
+        write = self._write(service, decision, announced, previous)
+        if write is None:
             flying = None
         elif not _reads_the_same(write, flying):
             repeated = flying is not None and old is not None and _events(old.decision) == _events(decision)
@@ -133,6 +128,20 @@ class _Judge:
         if old is not None and old.decision is not None and old.decision.addresses:
             addresses = [one.address for one in old.decision.addresses]
             self.events.append(released(ObjectRef(Kind.SERVICE, key), addresses))
+
+    def _write(
+        self,
+        service: Service,
+        decision: Decision | None,
+        announced: Announced | None,
+        previous: Sequence[Condition],
+    ) -> StatusWrite | None:
+        """What the source does not show yet; None if it shows everything."""
+        if decision is None:
+            return without_conditions(service)
+        if not decision.changed and says(service, announced):
+            return None
+        return service_write(service, decision, announced, previous=previous, now=self._now)
 
     def _announced(
         self,

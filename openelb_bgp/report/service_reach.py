@@ -69,6 +69,7 @@ class Heard:
         self.revisions = {
             name: speaker.status.applied_revision for name, speaker in snapshot.speakers.items()
         }
+        self._newest = max(self.revisions.values(), default=0)
         self._stood_in_for = frozenset(
             node for speaker in snapshot.speakers.values() for node in speaker.status.standing_in_for
         )
@@ -118,6 +119,8 @@ class Heard:
             return _WAITING
         if eip.protocol is not Protocol.BGP:
             return self._owned(address, pool)
+        if revision > self._newest:
+            return self.reaches[pool].refused or _BEHIND
         nodes = may_announce(service, address, eip)
         objections = self._objections.get(str(service.key), {}) if self._objections else {}
         if nodes.announcing and all(self.revisions.get(node, 0) < revision for node in nodes.announcing):

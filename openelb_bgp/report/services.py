@@ -12,7 +12,7 @@ from openelb_bgp.model.services import Ingress, Service
 from openelb_bgp.model.statuses import LoadBalancerIngress, LoadBalancerStatus, ServiceStatus
 from openelb_bgp.ports import StatusWrite
 
-from .conditions import condition, merged, timed
+from .conditions import condition, find, merged, timed
 from .inputs import Decision
 from .service_reach import Announced
 
@@ -63,11 +63,13 @@ def without_conditions(service: Service) -> StatusWrite | None:
     )
 
 
-def reads_like(service: Service, write: StatusWrite) -> bool:
-    """Whether the source shows our conditions as the write says; times do not matter."""
-    status = write.status
-    wanted = status.conditions if isinstance(status, ServiceStatus) else ()
-    return _words(service.conditions) == _words(wanted)
+def says(service: Service, announced: Announced | None) -> bool:
+    """Whether the source shows that very Announced condition (none where None), whatever its time."""
+    shown = find(service.conditions, keys.ANNOUNCED_CONDITION)
+    if shown is None or announced is None:
+        return shown is None and announced is None
+    status = "True" if announced.met else "False"
+    return (shown.status, shown.reason, shown.message) == (status, announced.reason, announced.message)
 
 
 def _announced(
@@ -86,10 +88,6 @@ def _announced(
 
 def _foreign(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
     return tuple(one for one in conditions if one.type not in OURS)
-
-
-def _words(conditions: Sequence[Condition]) -> set[tuple[str, str, str, str]]:
-    return {(one.type, one.status, one.reason, one.message) for one in conditions if one.type in OURS}
 
 
 def _entry(one: Ingress) -> LoadBalancerIngress:
