@@ -112,8 +112,9 @@ class Chooser:
         if self._is_free(value):
             return self._give(claim, value, pool)
         holders = (*self._keepers(value), *self._given.get(value, ()))
-        if not holders:
-            return still_there(address, self._reserved[value][0])
+        for key in self._reserved.get(value, ()):
+            if key not in holders and key != claim.key:
+                return still_there(address, key)
         for holder in holders:
             why_not = why_not_shared(self._claims[holder].service, claim.service)
             if why_not:

@@ -122,3 +122,9 @@ def test_a_newcomer_does_not_share_by_the_privilege_of_a_take_over() -> None:
     late = service("late", names_address="192.0.2.5", created=3.0)
     cluster = Cluster(POOL, *sharers, late).settle()
     assert (cluster.has("x"), cluster.has("y"), cluster.has("late")) == ("192.0.2.5", "192.0.2.5", "")
+
+
+def test_a_newcomer_waits_while_the_address_stands_in_a_status_that_is_not_ours() -> None:
+    theirs = service("theirs", annotations={}, has="192.0.2.5", ports="UDP/999")
+    cluster = Cluster(POOL, service("old", has="192.0.2.5", ports="TCP/22"), theirs, web()).settle()
+    assert (cluster.has("old"), cluster.has(), cluster.reason()) == ("192.0.2.5", "", "AddressInUse")
