@@ -31,6 +31,7 @@ from .variants import TAG_ASN, TAG_MARKER, Group, LargeCommunity, Variant, stabl
 OUR_PREFIX = "openelb-"
 """Names that begin so are ours in gobgpd; a user's policy may not use them."""
 EXPORT_POLICY = f"{OUR_PREFIX}export"
+IMPORT_POLICY = f"{OUR_PREFIX}import"
 _ALL_TAGS = f"{OUR_PREFIX}tags"
 
 _NO_TRANSIT = tuple(
@@ -40,6 +41,12 @@ _NO_TRANSIT = tuple(
         actions=Actions(disposition=Disposition.REJECT),
     )
     for kind in (RouteType.INTERNAL, RouteType.EXTERNAL)
+)
+# The global import policy judges our own paths too (seen on 3.10 and 4.8); without this none would pass.
+_OWN = Statement(
+    name=f"{OUR_PREFIX}own",
+    conditions=Conditions(route_type=RouteType.LOCAL),
+    actions=Actions(disposition=Disposition.ACCEPT),
 )
 _UNCLAIMED = Statement(
     name=f"{OUR_PREFIX}unclaimed",
@@ -69,12 +76,16 @@ def routing_policy(variants: Iterable[Variant], user: ParsedPolicy | None = None
     user = user or ParsedPolicy()
     return RoutingPolicy(
         defined_sets=(*(sets[key] for key in sorted(sets)), *user.sets),
-        policies=(Policy(EXPORT_POLICY, tuple(statements)), *user.policies),
+        policies=(
+            Policy(EXPORT_POLICY, tuple(statements)),
+            Policy(IMPORT_POLICY, (_OWN,)),
+            *user.policies,
+        ),
         assignments=(
             # Learned routes are of no use to us: only a user's import policy lets any in.
             PolicyAssignment(
                 direction=Direction.IMPORT,
-                policies=user.imports,
+                policies=(IMPORT_POLICY, *user.imports),
                 default=user.default_import or Disposition.REJECT,
             ),
             PolicyAssignment(
