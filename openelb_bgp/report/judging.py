@@ -11,14 +11,14 @@ import msgspec
 from openelb_bgp.model import keys
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
-from openelb_bgp.model.services import EndpointSlice, Service
+from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.ports import Event, StatusWrite
 
 from .conditions import find
 from .events import balancer_events, conditions_of, released
 from .inputs import Decision, MayAnnounce
-from .ledger import Judged, ServiceBook, differing
+from .ledger import ServiceBook, differing
 from .service_reach import Announced, Heard, unallocated
 from .services import says, service_write, without_conditions
 
@@ -43,21 +43,24 @@ def report_services(
 ) -> ServiceReport:
     """All Services. `same_scene`: what their announcement depends on besides themselves did not change."""
     judge = _Judge(heard, may_announce, now=now)
-    judged, waiting = dict(book.judged), dict(book.waiting)
+    flying, waiting = dict(book.flying), dict(book.waiting)
     for key in _due(snapshot, decisions, heard, book, same_scene=same_scene):
-        service, decision, old = snapshot.services.get(key), decisions.get(key), judged.pop(key, None)
+        service, decision, old = snapshot.services.get(key), decisions.get(key), book.decisions.get(key)
+        sent = _still_flying(flying.pop(key, None), service)
         waiting.pop(key, None)
         if service is None:
             judge.say_farewell(key, old)
-        elif decision is not None or old is not None or service.conditions:
-            judged[key], behind = judge.look(service, decision, snapshot.slices.get(key), old)
-            if behind:
-                waiting[key] = revision_of(service)
+            continue
+        write, behind = judge.look(service, decision, old=old, flying=sent)
+        if write is not None:
+            flying[key] = write
+        if behind:
+            waiting[key] = revision_of(service)
     return ServiceReport(
         tuple(judge.writes),
         tuple(judge.events),
         ServiceBook(
-            judged=judged,
+            flying=flying,
             waiting=waiting,
             services=snapshot.services,
             decisions=decisions,
@@ -65,6 +68,13 @@ def report_services(
             revisions=heard.revisions,
         ),
     )
+
+
+def _still_flying(write: StatusWrite | None, service: Service | None) -> StatusWrite | None:
+    """The write, while the source has not answered with a newer version of the Service."""
+    if write is None or service is None or write.based_on != service.meta.resource_version:
+        return None
+    return write
 
 
 def _due(
@@ -107,26 +117,28 @@ class _Judge:
         self,
         service: Service,
         decision: Decision | None,
-        slices: tuple[EndpointSlice, ...] | None,
-        old: Judged | None,
-    ) -> tuple[Judged, bool]:
-        """The Service as it is reported from now on, and whether speakers are still behind."""
-        flying = None if old is None else old.in_flight(service)
+        *,
+        old: Decision | None,
+        flying: StatusWrite | None,
+    ) -> tuple[StatusWrite | None, bool]:
+        """The write that is on its way from now on, and whether speakers are still behind.
+
+        `old` is what was decided last, `flying` the write that the Service does not show yet.
+        """
         previous = service.conditions if flying is None else conditions_of(flying)
         announced = None if decision is None else self._announced(service, decision, previous, flying)
+        behind = announced is not None and announced.behind
         write = self._write(service, decision, announced, previous)
-        if write is None:
-            flying = None
-        elif not _reads_the_same(write, flying):
-            repeated = flying is not None and old is not None and _events(old.decision) == _events(decision)
-            self._emit(write, None if repeated else decision, previous)
-            flying = write
-        return Judged(decision=decision, write=flying), announced is not None and announced.behind
+        if write is None or _reads_the_same(write, flying):
+            return flying, behind
+        repeated = flying is not None and _events(old) == _events(decision)
+        self._emit(write, None if repeated else decision, previous)
+        return write, behind
 
-    def say_farewell(self, key: Key, old: Judged | None) -> None:
+    def say_farewell(self, key: Key, old: Decision | None) -> None:
         """A Service is gone, and its addresses with it."""
-        if old is not None and old.decision is not None and old.decision.addresses:
-            addresses = [one.address for one in old.decision.addresses]
+        if old is not None and old.addresses:
+            addresses = [one.address for one in old.addresses]
             self.events.append(released(ObjectRef(Kind.SERVICE, key), addresses))
 
     def _write(

@@ -25,30 +25,15 @@ _NONE: Mapping[Any, Any] = MappingProxyType({})
 Name = TypeVar("Name")
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One Service as it was reported last.
-
-    `write` is the last write while the source has not answered with a newer version of the Service; None
-    when nothing is on its way.
-    """
-
-    decision: Decision | None
-    write: StatusWrite | None = None
-
-    def in_flight(self, service: Service) -> StatusWrite | None:
-        """The write that the Service, as it is now, does not show yet."""
-        write = self.write
-        return write if write is not None and write.based_on == service.meta.resource_version else None
-
-
 class ServiceBook(msgspec.Struct, frozen=True, kw_only=True):
     """All Services as reported last, and the mappings that this was made of.
 
-    `waiting` holds the revision that a speaker must reach before a Service can be announced; `revisions`
-    are those that the speakers had reached.
+    `flying` holds the writes that the source has not answered with a newer version of the Service. `waiting`
+    holds the revision that a speaker must reach before a Service can be announced; `revisions` are those
+    that the speakers had reached.
     """
 
-    judged: Mapping[Key, Judged] = _NONE
+    flying: Mapping[Key, StatusWrite] = _NONE
     waiting: Mapping[Key, int] = _NONE
     services: Mapping[Key, Service] = _NONE
     decisions: Mapping[Key, Decision] = _NONE

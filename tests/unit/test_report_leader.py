@@ -36,6 +36,7 @@ from openelb_bgp.model.statuses import (
 )
 from openelb_bgp.ports import Event, StatusWrite
 from openelb_bgp.report.events import not_written
+from openelb_bgp.report.foreseen import foreseen, written
 from openelb_bgp.report.leader import report
 from openelb_bgp.report.ledger import Ledger, resumed
 
@@ -67,6 +68,7 @@ class Cluster:
         self.eligibility: Eligibility | None = None
         self.revision = 10
         self.events: list[tuple[str, str]] = []
+        self.asked: list[Key] = []
         self.defects: dict[ObjectRef, tuple[Defect, ...]] = {}
 
     def set(self, table: str, key: Any, value: Any) -> None:
@@ -82,6 +84,7 @@ class Cluster:
         eligibility = Eligibility.of(snapshot)
 
         def may_announce(one: Service, address: Address, pool: Eip) -> Candidates:
+            self.asked.append(one.key)
             return eligible_nodes(
                 snapshot, one, address, selector=pool.node_selector, eligibility=eligibility
             )
@@ -105,22 +108,12 @@ class Cluster:
         for write in writes:
             if isinstance(write.status, ServiceStatus):
                 self.revision += 1
-                self.set("services", write.ref.key, self._written(write, write.status))
+                self.set("services", write.ref.key, self._shown(write))
 
-    def _written(self, write: StatusWrite, status: ServiceStatus) -> Service:
-        before = self.snapshot.services[write.ref.key]
-        meta = msgspec.structs.replace(
-            before.meta,
-            labels=_with(before.meta.labels, write.labels),
-            annotations=_with(before.meta.annotations, write.annotations),
-            finalizers=tuple(one for one in before.meta.finalizers if one not in write.remove_finalizers),
-            resource_version=str(self.revision),
-        )
-        entries = tuple(
-            Ingress(ip_address(one.ip) if one.ip else None, one.hostname, one.ip_mode)
-            for one in status.load_balancer.ingress
-        )
-        return msgspec.structs.replace(before, meta=meta, ingress=entries, conditions=status.conditions)
+    def _shown(self, write: StatusWrite) -> Service:
+        one = written(self.snapshot.services[write.ref.key], write)
+        meta = msgspec.structs.replace(one.meta, resource_version=str(self.revision))
+        return msgspec.structs.replace(one, meta=meta)
 
     def applied(self, *names: str) -> None:
         """These speakers report that everything up to now is applied."""
@@ -150,10 +143,6 @@ class Cluster:
     def announced(self, key: Key = WEB) -> tuple[str, str, str]:
         one = condition(self.snapshot.services[key], keys.ANNOUNCED_CONDITION)
         return one.status, one.reason, one.message
-
-
-def _with(there: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
-    return {key: value for key, value in {**there, **changes}.items() if value is not None}
 
 
 def condition(one: Service, type_: str) -> Condition:
@@ -557,9 +546,28 @@ def test_of_many_services_only_those_that_changed_are_looked_at(cluster: Cluster
     endpoints = {key: slices("n1", name=key.name) for key in many}
     cluster.snapshot = msgspec.structs.replace(cluster.snapshot, services=many, slices=endpoints)
     cluster.settle()
-    before = cluster.ledger.services.judged
     changed = Key("shop", "s7")
     cluster.set("slices", changed, slices("n1", "n2", name="s7"))
+    cluster.asked.clear()
     cluster.decide()
-    after = cluster.ledger.services.judged
-    assert [key for key in after if after[key] is not before[key]] == [changed]
+    assert cluster.asked == [changed]
+
+
+def test_an_address_on_its_way_to_the_source_is_given_to_nobody_else(cluster: Cluster) -> None:
+    cluster.decide()
+    late = service("a-late-one")
+    cluster.set("services", late.key, late)
+    cluster.snapshot = foreseen(cluster.snapshot, cluster.ledger)
+    writes = service_writes(cluster.decide())
+    given = {
+        write.ref.key.name: [one.ip for one in write.status.load_balancer.ingress]
+        for write in writes
+        if isinstance(write.status, ServiceStatus)
+    }
+    assert given == {"a-late-one": ["192.0.2.1"]}
+    assert cluster.web.addresses == (ip_address("192.0.2.0"),)
+
+
+def test_a_snapshot_that_shows_everything_is_itself_what_is_foreseen(cluster: Cluster) -> None:
+    cluster.settle()
+    assert foreseen(cluster.snapshot, cluster.ledger) is cluster.snapshot
