@@ -79,7 +79,8 @@ class Speaker:
         snapshot = self._store.snapshot
         facts = self._facts(snapshot)
         announcements = await asyncio.gather(*(one.reconcile(snapshot, facts) for one in self._announcers))
-        self._prober.aim(frozenset().union(*(one.probes for one in announcements)))
+        probes = {probe for one in announcements for probe in one.probes}
+        self._prober.aim(probes, self._host.links)
         due = await self._reporter.report(snapshot, facts, announcements)
         instants = [due, *(one.wake_at for one in announcements)]
         return min((instant for instant in instants if instant is not None), default=None)

@@ -1,7 +1,8 @@
 """A daemon's life: its event loop, its signals, its end.
 
 SIGTERM and SIGINT ask for an end and are answered within 2 s; whoever sends a second one is taken at their
-word. What is done at the end is the caller's matter.
+word. What is done at the end is the caller's matter. The loop is asyncio's own: uvloop has no netlink
+sockets, and hung waiting for a program that goes into the background.
 """
 
 import asyncio
@@ -10,7 +11,6 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
-import uvloop
 
 from openelb_bgp.lib.tasks import supervised
 
@@ -22,7 +22,7 @@ Main = Callable[[asyncio.Event], Awaitable[int]]
 
 def run(main: Main) -> int:
     """Run a daemon to its end on a loop of its own; returns its exit code."""
-    return uvloop.run(_with_signals(main))
+    return asyncio.run(_with_signals(main))
 
 
 async def _with_signals(main: Main) -> int:
