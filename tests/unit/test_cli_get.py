@@ -1,6 +1,8 @@
 """`get` as a command, over a folder of manifests and the state beside it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,7 @@ def run(folder: Path, *arguments: str) -> Result:
 
 def write(folder: Path) -> None:
     """What a controller and a speaker would have left in the state."""
-    (folder / "state").mkdir()
+    (folder / "state").mkdir(exist_ok=True)
     west = ref(Kind.EIP, "west")
     database = Database.open(folder / "state", copy=False)
     database.commit(
@@ -70,6 +72,32 @@ def test_the_state_is_laid_over_the_manifests(folder: Path) -> None:
 def test_speakers_come_from_the_state_alone(folder: Path) -> None:
     write(folder)
     assert run(folder, "speakers", "-o", "name").stdout == "speaker.network.kubesphere.io/n1\n"
+
+
+def test_a_watch_shows_what_a_controller_commits(folder: Path) -> None:
+    arguments = [
+        "get",
+        "eip",
+        "--watch",
+        "--files",
+        str(folder / "manifests"),
+        "--state",
+        str(folder / "state"),
+    ]
+    watch = subprocess.Popen(
+        [sys.executable, "-m", "openelb_bgp.cli.main", *arguments], stdout=subprocess.PIPE, text=True
+    )
+    assert watch.stdout is not None
+    try:
+        first = [watch.stdout.readline(), watch.stdout.readline()]
+        write(folder)
+        changed = watch.stdout.readline()
+    finally:
+        watch.kill()
+        watch.wait()
+        watch.stdout.close()
+    assert first == ["NAME   CIDR           USAGE   TOTAL\n", "west   192.0.2.0/29\n"]
+    assert changed == "west   192.0.2.0/29   2       8\n"
 
 
 def test_events_tell_what_happened(folder: Path) -> None:
