@@ -1,7 +1,8 @@
 """Text of a manifest → its documents, each with the line it begins in, or where and why it does not parse.
 
 Values are what a JSON parser would make: dict, list, str, int, float, bool, None. What the documents mean is
-`decode`'s matter. Built on libyaml's events: half the time of PyYAML's own construction, and lines for free.
+`decode`'s matter. Built on libyaml's events: 60 % of the time of PyYAML's own construction, lines for free,
+and no recursion (200,000 brackets overflow the stack of PyYAML's composer, and the process is gone).
 """
 
 import json
@@ -126,14 +127,10 @@ def _flaw(error: YAMLError, text: str) -> tuple[Flaw, int]:
 
 def _stream(text: str) -> Iterator[_Raw]:
     """Every document of a stream that parses to its end."""
-    parser = CSafeLoader(text)
+    next_event = CSafeLoader(text).get_event
     builder = Builder()
-    while True:
-        event = parser.get_event()
-        if event.__class__ is StreamEndEvent:
-            return
+    while (event := next_event()).__class__ is not StreamEndEvent:
+        builder.take(event)
         if event.__class__ is DocumentEndEvent:
             yield builder.value, builder.line, builder.item_lines
             builder = Builder()
-        else:
-            builder.take(event)
