@@ -45,7 +45,11 @@ async def _serve(settings: ControllerSettings, stop: asyncio.Event) -> None:
     async with opened(settings.source, node=None, owner=True) as origin:
         controller = Controller(settings, origin)
         async with serve_health(
-            settings.metrics, registry=REGISTRY, healthy=controller.healthy(), ready=controller.ready()
+            host=settings.metrics.host,
+            port=settings.metrics.port,
+            registry=REGISTRY,
+            healthy=controller.healthy(),
+            ready=controller.ready(),
         ):
             await process.work_until(stop, {"feed": lambda: feed(origin), **controller.tasks()})
 

@@ -27,7 +27,8 @@ async def _serve(
         speaker = Speaker(speaker_settings, origin)
         controller = Controller(controller_settings, origin)
         async with serve_health(
-            speaker_settings.metrics,
+            host=speaker_settings.metrics.host,
+            port=speaker_settings.metrics.port,
             registry=REGISTRY,
             healthy={**controller.healthy(), **speaker.healthy()},
             ready={**controller.ready(), **speaker.ready()},

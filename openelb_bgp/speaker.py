@@ -38,7 +38,11 @@ async def _serve(settings: SpeakerSettings, stop: asyncio.Event) -> None:
     async with opened(settings.source, node=settings.node, owner=False) as origin:
         speaker = Speaker(settings, origin)
         async with serve_health(
-            settings.metrics, registry=REGISTRY, healthy=speaker.healthy(), ready=speaker.ready()
+            host=settings.metrics.host,
+            port=settings.metrics.port,
+            registry=REGISTRY,
+            healthy=speaker.healthy(),
+            ready=speaker.ready(),
         ):
             await process.work_until(stop, {"feed": lambda: feed(origin), **speaker.tasks()})
         await speaker.close()

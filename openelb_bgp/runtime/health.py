@@ -11,8 +11,6 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from openelb_bgp.settings import HostPort
-
 Check = Callable[[], str | None]
 """Says in a few words what is wrong, or None."""
 
@@ -30,14 +28,18 @@ def _report(checks: Mapping[str, Check]) -> web.Response:
 
 @asynccontextmanager
 async def serve_health(
-    address: HostPort,
     *,
+    host: str,
+    port: int,
     registry: CollectorRegistry,
     healthy: Mapping[str, Check],
     ready: Mapping[str, Check],
 ) -> AsyncIterator[None]:
-    """Serve while the context lasts; port 0 serves nothing. Raises PortTaken."""
-    if address.port == 0:
+    """Serve while the context lasts; an empty host is every address, port 0 serves nothing.
+
+    Raises PortTaken.
+    """
+    if port == 0:
         yield
         return
     application = web.Application()
@@ -47,7 +49,7 @@ async def serve_health(
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     try:
-        await _listen(runner, address)
+        await _listen(runner, host, port)
         yield
     finally:
         await runner.cleanup()
@@ -64,11 +66,11 @@ def _metrics(registry: CollectorRegistry) -> web.Response:
     return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _listen(runner: web.AppRunner, address: HostPort) -> None:
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
-        await web.TCPSite(runner, address.host or None, address.port).start()
+        await web.TCPSite(runner, host or None, port).start()
     except OSError as error:
         raise PortTaken(
-            f"cannot listen on {address} for health and metrics: {error.strerror}; "
+            f"cannot listen on {host}:{port} for health and metrics: {error.strerror}; "
             "name another with --metrics-addr, or port 0 for none"
         ) from error
