@@ -7,6 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openelb_bgp.bgp.model import PathAttrs, PathKey
 from openelb_bgp.bgp.plan import BgpPlan
 from openelb_bgp.eligibility import Eligibility, eligible_nodes
 from openelb_bgp.model import keys
@@ -204,9 +205,9 @@ def memoryless(found: World) -> World:
 @settings(max_examples=200)
 @given(worlds(), worlds(), worlds())
 def test_a_plan_that_follows_others_equals_one_from_nothing(one: World, two: World, three: World) -> None:
-    plan = None
+    plan: BgpPlan | None = None
     for found in map(memoryless, (one, two, one, three)):
-        before = {} if plan is None else plan.paths
+        before: Mapping[PathKey, PathAttrs] = {} if plan is None else plan.paths
         plan, fresh = found.plan(previous=plan), found.plan()
         assert outcome(plan) == outcome(fresh)
         if plan.changed is not None:

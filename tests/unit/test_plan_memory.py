@@ -100,7 +100,7 @@ def book_terms(plan: BgpPlan) -> object:
 
 def test_the_order_of_objects_does_not_matter() -> None:
     found = shop()
-    services = dict(reversed(found.snapshot.services.items()))
+    services = dict(reversed(list(found.snapshot.services.items())))
     backwards = World(msgspec.structs.replace(found.snapshot, services=services), found.facts)
     assert backwards.plan().paths == found.plan().paths
     assert backwards.plan(previous=found.plan()).changed == frozenset()

@@ -1,6 +1,6 @@
 """Which paths a node has for its Services, and why not the others."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -11,7 +11,6 @@ from openelb_bgp.bgp.variants import stable_hash
 from openelb_bgp.model import keys
 from openelb_bgp.model.meta import Key, Kind
 from openelb_bgp.model.pools import Protocol
-from openelb_bgp.model.services import Service
 from tests.unit.plan_world import (
     ROUTER,
     ROUTER6,
@@ -33,8 +32,10 @@ from tests.unit.plan_world import (
     world,
 )
 
+Value = TypeVar("Value", bound=msgspec.Struct)
 
-def replaced(one: Service, **changes: Any) -> Service:
+
+def replaced(one: Value, **changes: Any) -> Value:
     return msgspec.structs.replace(one, **changes)
 
 
