@@ -5,6 +5,7 @@ what differs in one transaction.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -18,8 +19,12 @@ from openelb_bgp.model.meta import Kind
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.objections import Objections
 from openelb_bgp.origin import Origin, exit_code_of, feed, opened
-from openelb_bgp.report.leader import report
+from openelb_bgp.ports import NotWritten
+from openelb_bgp.report.events import not_written
+from openelb_bgp.report.foreseen import foreseen
+from openelb_bgp.report.leader import Report, report
 from openelb_bgp.report.ledger import Ledger, resumed
 from openelb_bgp.report.times import rfc3339
 from openelb_bgp.runtime import log as logging
@@ -65,7 +70,9 @@ class Controller:
         self._rules = Rules(claim_all=settings.claim_all)
         self._allocation: Allocation | None = None
         self._ledger: Ledger | None = None
+        self._listed = False
         self._metrics = PoolMetrics()
+        self._objections = Objections(settings.source.namespace)
         self._loop = Loop(
             "controller", self._cycle, wake=self._wake, clock=self._clock, resync=_RESYNC_SECONDS
         )
@@ -84,14 +91,19 @@ class Controller:
         return {"controller": self._problem}
 
     def _problem(self) -> str | None:
-        if self._ledger is None:
+        if not self._listed:
             return "not everything has been listed yet"
         return self._loop.error or None
 
-    async def _cycle(self) -> None:
+    async def _cycle(self) -> float | None:
         snapshot = self._store.snapshot
         if not snapshot.has_listed(*_KINDS):
-            return
+            return None
+        if self._ledger is None:
+            self._ledger = resumed(await self._stored())
+        # What was written and has not come back yet counts: else its address could be given once more.
+        snapshot = foreseen(snapshot, self._ledger)
+        defects, look_again = self._objections.of(snapshot, now=self._clock.monotonic())
         allocation = allocate(
             snapshot,
             rules=self._rules,
@@ -104,14 +116,24 @@ class Controller:
             allocation,
             may_announce=_asker(snapshot, eligibility),
             nodes=eligibility.nodes,
-            defects=admission.check(snapshot, namespace=self._settings.source.namespace),
-            ledger=self._ledger or resumed(await self._stored()),
+            defects=defects,
+            ledger=self._ledger,
             now=rfc3339(self._clock.wall()),
         )
-        await self._sink.write(made.writes, made.events)
+        await self._write(made)
         # Only what is durable counts: a write that failed is made again from the state before it.
-        self._allocation, self._ledger = allocation, made.ledger
+        self._allocation, self._ledger, self._listed = allocation, made.ledger, True
         self._metrics.show(allocation.pools)
+        return look_again
+
+    async def _write(self, made: Report) -> None:
+        try:
+            await self._sink.write(made.writes, made.events)
+        except NotWritten as error:
+            # Told where it can be told: in the log of events that readers see, if that takes it.
+            with contextlib.suppress(NotWritten):
+                await self._sink.write((), not_written(made.writes, str(error)))
+            raise
 
 
 def _asker(snapshot: Snapshot, eligibility: Eligibility) -> Callable[[Service, Address, Eip], Candidates]:

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from openelb_bgp.files.errors import FilesError, StateError
+from openelb_bgp.files.manifests import FileProblem
 from openelb_bgp.files.source import FilesSource
 from openelb_bgp.files.state import CONTROLLER, State, speaker_role
 from openelb_bgp.host.own_node import own_node
@@ -52,13 +53,30 @@ async def opened(settings: SourceSettings, *, node: str | None, owner: bool) -> 
     """
     clock = SystemClock()
     role = CONTROLLER if node is None else speaker_role(node)
+    told = _Told()
     state = State.open(settings.state, role=role, owner=owner, clock=clock)
     try:
         here = None if node is None else await own_node(node)
-        source = FilesSource(settings.files, state, clock, own_node=here)
+        source = FilesSource(settings.files, state, clock, own_node=here, on_problem=lambda: told.say(source))
         yield Origin(Store(), source, state, clock, lambda: _stored(state))
     finally:
         await state.close()
+
+
+class _Told:
+    """File problems that the log has told already."""
+
+    def __init__(self) -> None:
+        self._problems: frozenset[FileProblem] = frozenset()
+
+    def say(self, source: FilesSource) -> None:
+        """Log what came and what went."""
+        now = frozenset(source.problems)
+        for problem in sorted(now - self._problems):
+            log.warning("manifest_not_used", problem=str(problem))
+        for problem in sorted(self._problems - now):
+            log.info("manifest_mended", problem=str(problem))
+        self._problems = now
 
 
 async def exit_code_of(daemon: Awaitable[None]) -> int:

@@ -7,6 +7,7 @@ plan, and writes one report. It is woken by the source, by netlink, by sessions 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+import msgspec
 import structlog
 from prometheus_client import REGISTRY
 
@@ -14,7 +15,9 @@ from openelb_bgp import plugins
 from openelb_bgp.host.netlink import HostState, follow_host
 from openelb_bgp.host.probe import Prober
 from openelb_bgp.membership.observed import observe_speakers
+from openelb_bgp.model import keys
 from openelb_bgp.model.facts import Facts, SpeakerFact
+from openelb_bgp.model.routing import Drain
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.origin import Origin, exit_code_of, feed, opened
 from openelb_bgp.ports import Announcer, Clock
@@ -80,7 +83,7 @@ class Speaker:
             self._wake.set()
 
     async def _cycle(self) -> float | None:
-        snapshot = self._store.snapshot
+        snapshot = self._snapshot()
         facts = self._facts(snapshot)
         announcements = await asyncio.gather(*(one.reconcile(snapshot, facts) for one in self._announcers))
         probes = {probe for one in announcements for probe in one.probes}
@@ -88,6 +91,15 @@ class Speaker:
         due = await self._reporter.report(snapshot, facts, announcements)
         instants = [due, *(one.wake_at for one in announcements)]
         return min((instant for instant in instants if instant is not None), default=None)
+
+    def _snapshot(self) -> Snapshot:
+        snapshot = self._store.snapshot
+        node = snapshot.nodes.get(self._settings.node)
+        if self._draining_since is None or node is None:
+            return snapshot
+        asked = {**node.meta.annotations, keys.DRAIN_ANNOTATION: "true"}
+        leaving = msgspec.structs.replace(node, meta=msgspec.structs.replace(node.meta, annotations=asked))
+        return msgspec.structs.replace(snapshot, nodes={**snapshot.nodes, node.name: leaving})
 
     def _facts(self, snapshot: Snapshot) -> Facts:
         now = self._clock.monotonic()
@@ -108,10 +120,23 @@ class Speaker:
         return facts
 
     async def close(self) -> None:
-        """End. With --withdraw-on-exit everything is drained and withdrawn first."""
+        """End. With --withdraw-on-exit the node is drained first, then everything is withdrawn."""
+        if self._settings.withdraw_on_exit:
+            await self._drain()
         for announcer in self._announcers:
             await announcer.close(withdraw=self._settings.withdraw_on_exit)
         await self._reporter.leave()
+
+    async def _drain(self) -> None:
+        """Go on as if the Node were annotated so, until its grace is over."""
+        conf = self._store.snapshot.bgp_conf
+        grace = (conf.drain if conf is not None else Drain()).grace_seconds
+        self._draining_since = self._clock.monotonic()
+        log.info("draining", seconds=grace)
+        while (left := self._draining_since + grace - self._clock.monotonic()) > 0:
+            wake_at = await self._cycle()
+            asked = left if wake_at is None else max(0.0, wake_at - self._clock.monotonic())
+            await self._clock.sleep(min(left, asked))
 
     def healthy(self) -> dict[str, Check]:
         """What only a restart would mend."""

@@ -1,0 +1,53 @@
+"""What is wrong with objects in the light of the others: from all who know, when it may have changed."""
+
+import operator
+from collections.abc import Mapping
+
+from openelb_bgp import admission
+from openelb_bgp.bgp.policy_toml import policy_defects
+from openelb_bgp.model.errors import Defect
+from openelb_bgp.model.meta import ObjectRef
+from openelb_bgp.model.snapshot import Snapshot
+
+# A look over 10,000 Services takes 0.06 s, and what it finds are warnings about edited pools.
+_SERVICES_EVERY = 5.0
+
+
+class Objections:
+    """Admission's defects, looked for again when an object of ours changes, for Services' sake seldom."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._seen: tuple[object, ...] = ()
+        self._services: object = None
+        self._looked_at = 0.0
+        self._defects: Mapping[ObjectRef, tuple[Defect, ...]] = {}
+
+    def of(
+        self, snapshot: Snapshot, *, now: float
+    ) -> tuple[Mapping[ObjectRef, tuple[Defect, ...]], float | None]:
+        """What is wrong, and the monotonic instant at which to look again."""
+        seen = (
+            snapshot.eips,
+            snapshot.bgp_confs,
+            snapshot.bgp_peers,
+            snapshot.nodes,
+            snapshot.secrets,
+            snapshot.config_maps,
+        )
+        same = len(seen) == len(self._seen) and all(map(operator.is_, seen, self._seen))
+        if same and snapshot.services is self._services:
+            return self._defects, None
+        due = self._looked_at + _SERVICES_EVERY
+        if same and now < due:
+            return self._defects, due
+        self._seen, self._services, self._looked_at = seen, snapshot.services, now
+        self._defects = self._look(snapshot)
+        return self._defects, None
+
+    def _look(self, snapshot: Snapshot) -> Mapping[ObjectRef, tuple[Defect, ...]]:
+        found = dict(admission.check(snapshot, namespace=self._namespace))
+        conf = snapshot.bgp_conf
+        if conf is not None and (wrong := policy_defects(snapshot, namespace=self._namespace)):
+            found[conf.ref] = (*found.get(conf.ref, ()), *wrong)
+        return found
