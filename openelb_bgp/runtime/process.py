@@ -7,6 +7,7 @@ sockets, and hung waiting for a program that goes into the background.
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -20,8 +21,14 @@ Main = Callable[[asyncio.Event], Awaitable[int]]
 """The daemon: given the event that asks for its end, returns the exit code."""
 
 
+# Objects of the store live long and hold no cycles: at Python's thresholds the collector took three quarters
+# of the time in which 30,000 of them were taken in.
+_COLLECT_AFTER = (50_000, 20, 50)
+
+
 def run(main: Main) -> int:
     """Run a daemon to its end on a loop of its own; returns its exit code."""
+    gc.set_threshold(*_COLLECT_AFTER)
     return asyncio.run(_with_signals(main))
 
 
