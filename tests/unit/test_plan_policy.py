@@ -83,10 +83,17 @@ def two_peers(**changes: object) -> World:
 
 
 def test_what_was_learned_is_neither_taken_in_nor_passed_on() -> None:
+    own = Statement(
+        name="openelb-own",
+        conditions=Conditions(route_type=RouteType.LOCAL),
+        actions=Actions(disposition=Disposition.ACCEPT),
+    )
     assert world().plan().routing == RoutingPolicy(
-        policies=(Policy("openelb-export", NO_TRANSIT),),
+        policies=(Policy("openelb-export", NO_TRANSIT), Policy("openelb-import", (own,))),
         assignments=(
-            PolicyAssignment(direction=Direction.IMPORT, default=Disposition.REJECT),
+            PolicyAssignment(
+                direction=Direction.IMPORT, policies=("openelb-import",), default=Disposition.REJECT
+            ),
             PolicyAssignment(
                 direction=Direction.EXPORT, policies=("openelb-export",), default=Disposition.ACCEPT
             ),
@@ -186,14 +193,14 @@ def test_a_users_export_policy_follows_ours() -> None:
     plan = with_policy(USER.format(binding="export-policy-list")).plan()
     imports, exports = plan.routing.assignments
     assert exports.policies == ("openelb-export", "mine")
-    assert (imports.policies, imports.default) == ((), Disposition.REJECT)
-    assert [policy.name for policy in plan.routing.policies] == ["openelb-export", "mine"]
+    assert (imports.policies, imports.default) == (("openelb-import",), Disposition.REJECT)
+    assert [policy.name for policy in plan.routing.policies] == ["openelb-export", "openelb-import", "mine"]
 
 
 def test_only_a_users_import_policy_lets_routes_in_and_the_rest_is_still_rejected() -> None:
     plan = with_policy(USER.format(binding="import-policy-list")).plan()
     imports = plan.routing.assignments[0]
-    assert (imports.policies, imports.default) == (("mine",), Disposition.REJECT)
+    assert (imports.policies, imports.default) == (("openelb-import", "mine"), Disposition.REJECT)
 
 
 @pytest.mark.parametrize(
