@@ -14,6 +14,7 @@ from openelb_bgp.files.errors import FilesError, StateError
 from openelb_bgp.files.manifests import FileProblem
 from openelb_bgp.files.source import FilesSource
 from openelb_bgp.files.state import CONTROLLER, State, speaker_role
+from openelb_bgp.host.netlink import HostState, read_host
 from openelb_bgp.host.own_node import own_node
 from openelb_bgp.model.meta import Kind, ObjectRef
 from openelb_bgp.model.statuses import BgpConfStatus, BgpPeerStatus, EipStatus, Status
@@ -36,13 +37,18 @@ _STATUS_TYPES: Mapping[Kind, type[EipStatus | BgpConfStatus | BgpPeerStatus]] = 
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """What a daemon works on. `stored_statuses` are those of Eips, BgpConfs and BgpPeers as they stand."""
+    """What a daemon works on.
+
+    `stored_statuses` are those of Eips, BgpConfs and BgpPeers as they stand. `host_is` tells the source what
+    this machine looks like now, for a folder that does not name it.
+    """
 
     store: Store
     source: Source
     sink: StatusSink
     clock: Clock
     stored_statuses: StoredStatuses
+    host_is: Callable[[HostState], None]
 
 
 @asynccontextmanager
@@ -56,9 +62,14 @@ async def opened(settings: SourceSettings, *, node: str | None, owner: bool) -> 
     told = _Told()
     state = State.open(settings.state, role=role, owner=owner, clock=clock)
     try:
-        here = None if node is None else await own_node(node)
+        here = None if node is None else own_node(node, await read_host())
         source = FilesSource(settings.files, state, clock, own_node=here, on_problem=lambda: told.say(source))
-        yield Origin(Store(), source, state, clock, lambda: _stored(state))
+
+        def host_is(host: HostState) -> None:
+            if node is not None:
+                source.set_own_node(own_node(node, host))
+
+        yield Origin(Store(), source, state, clock, lambda: _stored(state), host_is)
     finally:
         await state.close()
 

@@ -59,6 +59,7 @@ class Speaker:
         self._store, self._sink, self._clock = origin.store, origin.sink, origin.clock
         self._wake = WakeUp()
         self._host = HostState()
+        self._host_is = origin.host_is
         self._announcers = _announcers(settings, origin.clock, self._wake.set)
         self._prober = Prober(clock=origin.clock, changed=self._wake.set)
         self._observed: Mapping[str, SpeakerFact] = {}
@@ -80,6 +81,7 @@ class Speaker:
     async def _follow_host(self) -> None:
         async for state in follow_host():
             self._host = state
+            self._host_is(state)
             self._wake.set()
 
     async def _cycle(self) -> float | None:

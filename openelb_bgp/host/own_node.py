@@ -6,13 +6,12 @@ from openelb_bgp.model.facts import Link
 from openelb_bgp.model.meta import Meta
 
 from .boot import read_boot_id
-from .netlink import read_host
+from .netlink import HostState
 
 
-async def own_node(name: str) -> Node:
-    """The Node of that name with the addresses that this machine has now. Raises OSError."""
-    links = (await read_host()).links
-    addresses = tuple(address for link in links for address in _global_addresses(link))
+def own_node(name: str, host: HostState) -> Node:
+    """The Node of that name with the addresses that this machine has now."""
+    addresses = tuple(address for link in host.links for address in _global_addresses(link))
     return Node(meta=Meta(name=name), addresses=addresses, boot_id=read_boot_id())
 
 
