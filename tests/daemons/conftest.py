@@ -74,8 +74,7 @@ async def start_router(tmp_path: Path) -> AsyncIterator[StartRouter]:
             extra: tuple[str, ...] = (),
         ) -> Frr:
             frr = Frr(space, bgp_config(space, asn=asn, neighbors=neighbors, extra=extra), tmp_path)
-            for daemon in frr.daemons.values():
-                stack.callback(daemon.end)
+            stack.callback(frr.stop)
             await frr.start()
             return frr
 

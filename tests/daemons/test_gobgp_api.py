@@ -1,7 +1,6 @@
 """Finding out what speaks at an address, starting and stopping it, and what each failure looks like."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -53,10 +52,10 @@ async def test_nobody_there_is_told_from_silence(tmp_path: Path) -> None:
 
 async def test_a_hung_gobgpd_is_noticed_within_the_deadline(client: Client, gobgpd: Gobgpd) -> None:
     async with await Client.connect(str(gobgpd.socket), deadline=0.3) as impatient:
-        gobgpd.daemon.send(signal.SIGSTOP)
+        gobgpd.daemon.pause()
         with pytest.raises(SidecarHung):
             await impatient.global_conf()
-        gobgpd.daemon.send(signal.SIGCONT)
+        gobgpd.daemon.resume()
         assert await impatient.global_conf() is None
 
 

@@ -10,6 +10,7 @@ from tests.daemons.harness.processes import Daemon
 from tests.daemons.harness.waiting import wait_until
 
 _DAEMONS = ("zebra", "bgpd", "bfdd")
+_SCRATCH = Path("/var/tmp/frr")
 _PROGRAMS = (Path("/usr/lib/frr"), Path("/usr/libexec/frr"), Path("/usr/sbin"))
 
 
@@ -76,6 +77,13 @@ class Frr:
         vty.unlink(missing_ok=True)
         self.daemons[name].start()
         await wait_until(vty.exists, within=within, what=f"{name} of {self.namespace.name}")
+
+    def stop(self) -> None:
+        """Kill all daemons, and remove what they leave behind when they are killed."""
+        for name, daemon in self.daemons.items():
+            daemon.end()
+            for pid in daemon.pids:
+                shutil.rmtree(_SCRATCH / f"{name}.{pid}", ignore_errors=True)
 
     def vtysh(self, *commands: str) -> str:
         """What these commands print."""

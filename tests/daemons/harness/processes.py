@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 
@@ -13,23 +14,19 @@ class Daemon:
         self._argv = argv
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self.pids: list[int] = []
 
     def start(self) -> None:
         """Start it, or start it again after its end."""
         assert not self.alive, f"{self._argv} runs already"
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(self._argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        self.pids.append(self._process.pid)
 
     @property
     def alive(self) -> bool:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
-
-    @property
-    def pid(self) -> int:
-        """The pid of the running process."""
-        assert self._process is not None
-        return self._process.pid
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal and go on at once; nothing happens if it has ended."""
@@ -37,8 +34,25 @@ class Daemon:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
+    def pause(self, *, within: float = 5.0) -> None:
+        """Stop it as a debugger would; returns when not one of its threads runs any more."""
+        self.send(signal.SIGSTOP)
+        deadline = time.monotonic() + within
+        while not self._paused():
+            assert time.monotonic() < deadline, f"{self._argv} does not stop"
+            time.sleep(0.01)
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self.send(signal.SIGCONT)
+
+    def _paused(self) -> bool:
+        threads = Path(f"/proc/{self.pids[-1]}/task").glob("*/stat")
+        # The state is the word after the command in brackets (proc(5)).
+        return all(thread.read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
+
     def end(self, number: signal.Signals = signal.SIGKILL, *, within: float = 10.0) -> None:
-        """Send a signal and wait for the end."""
+        """Send a signal and wait for the end; `pids` says which processes it was."""
         if self._process is not None:
             # A stopped process takes no signal but this pair.
             self.send(number)
