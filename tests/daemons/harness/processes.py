@@ -28,6 +28,11 @@ class Daemon:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with, as a shell sees it (negative: by that signal); None while it runs."""
+        return None if self._process is None else self._process.poll()
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal and go on at once; nothing happens if it has ended."""
         if self._process is not None:
