@@ -25,19 +25,16 @@ _FRAMES_AT_ONCE = 64
 
 # Classic BPF (linux/bpf_common.h, linux/filter.h) and the kernel's ancillary loads.
 _LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x28, 0x30, 0x15, 0x06
-_PACKET_TYPE, _TAG_PRESENT = 0xFFFFF000 + 4, 0xFFFFF000 + 48
+_PACKET_TYPE, _IFINDEX = 0xFFFFF000 + 4, 0xFFFFF000 + 8
 _ACCEPT, _DROP = 0xFFFFFFFF, 0
 _SO_ATTACH_FILTER = 26
 _INSTRUCTION = struct.Struct("=HBBI")
 
-# A VLAN's frames also pass by on the interface that carries it, their tag taken out of the bytes.
-_TO_US_UNTAGGED = ((_LOAD_WORD, _PACKET_TYPE, socket.PACKET_HOST), (_LOAD_WORD, _TAG_PRESENT, 0))
-_ARP_REPLY = ((_LOAD_HALF, 20, 2),)
-_NEIGHBOUR_ADVERTISEMENT = ((_LOAD_BYTE, 20, 58), (_LOAD_BYTE, 54, 136))
-_WANTED = {
-    Family.IPV4: _TO_US_UNTAGGED + _ARP_REPLY,
-    Family.IPV6: _TO_US_UNTAGGED + _NEIGHBOUR_ADVERTISEMENT,
+_ANSWERS = {
+    Family.IPV4: ((_LOAD_HALF, 20, 2),),
+    Family.IPV6: ((_LOAD_BYTE, 20, 58), (_LOAD_BYTE, 54, 136)),
 }
+"""Loads and what they must give: ARP's operation; IPv6's next header and ICMPv6's type (an advertisement)."""
 
 
 class Place(NamedTuple):
@@ -89,7 +86,7 @@ class PacketSockets:
         # Protocol 0 receives nothing: the filter is in force before the first frame.
         one = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         try:
-            _attach_filter(one, place.family)
+            _attach_filter(one, place)
             one.bind((place.interface, _ETHERTYPES[place.family]))
             asyncio.get_running_loop().add_reader(one, self._read, place)
         except OSError:
@@ -120,17 +117,25 @@ class PacketSockets:
             one.close()
 
 
-def _attach_filter(one: socket.socket, family: Family) -> None:
-    program = filter_program(family)
+def _attach_filter(one: socket.socket, place: Place) -> None:
+    program = filter_program(place)
     buffer = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: how many instructions, and where they are.
     fprog = struct.pack("HP", len(program) // _INSTRUCTION.size, ctypes.addressof(buffer))
     one.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
 
 
-def filter_program(family: Family) -> bytes:
-    """The kernel filter for one family's answers: a chain of tests, each of which may end it."""
-    tests = _WANTED[family]
+def filter_program(place: Place) -> bytes:
+    """The kernel's filter for answers: a chain of tests, each of which may end it.
+
+    Frames of a VLAN or a macvlan pass by on the interface beneath it too, untagged and as if to this host;
+    but they belong to another interface by then.
+    """
+    tests = (
+        (_LOAD_WORD, _PACKET_TYPE, socket.PACKET_HOST),
+        (_LOAD_WORD, _IFINDEX, place.ifindex),
+        *_ANSWERS[place.family],
+    )
     code = b""
     for position, (load, offset, wanted) in enumerate(tests):
         to_the_end = 2 * (len(tests) - position) - 1

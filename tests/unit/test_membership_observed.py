@@ -111,6 +111,14 @@ def test_a_speaker_that_is_not_ready_or_vanishes_is_quiet_and_its_sessions_do_no
         assert observer.look(gone, at=20) == SpeakerFact(node="node2", without={"leaf1": 20}, quiet_since=20)
 
 
+def test_a_session_missing_before_a_speaker_went_quiet_is_missing_since_then() -> None:
+    observer = Observer()
+    observer.look(cluster(speaker(up=("leaf1",), down=("leaf2",))), at=10)
+    observer.look(cluster(), at=20)
+    fact = observer.look(cluster(speaker(down=("leaf1", "leaf2"))), at=30)
+    assert fact.without == {"leaf1": 20, "leaf2": 10}
+
+
 def test_quiet_goes_on_whether_a_speaker_is_not_ready_or_gone() -> None:
     observer = Observer()
     observer.look(cluster(speaker(ready=False)), at=10)

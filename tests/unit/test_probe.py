@@ -39,6 +39,11 @@ class VirtualClock:
         self.now = 0.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
+    @property
+    def asleep(self) -> bool:
+        """Whether anybody waits for time to pass."""
+        return any(not woken.done() for _, woken in self._sleepers)
+
     def monotonic(self) -> float:
         return self.now
 
@@ -166,10 +171,12 @@ async def test_asks_at_once_and_then_every_second(world: World) -> None:
 
 
 async def test_asks_nobody_when_there_is_nobody_to_ask_for(world: World) -> None:
+    assert not world.clock.asleep
     await world.clock.move(5)
     await world.aim(ONE)
     await world.aim()
     await world.clock.move(5)
+    assert not world.clock.asleep
     assert [when for when, *_ in world.lan.asked] == [5.0]
     assert world.lan.listening == set()
 

@@ -1,0 +1,255 @@
+"""A node's links, addresses and gateways followed in a namespace, as `ip` changes them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from openelb_bgp.host.netlink import HostState, follow_host, read_host
+from openelb_bgp.model.facts import Gateway, Link
+from tests.daemons.harness.inside import run_inside
+from tests.daemons.harness.netns import Lan, Namespace
+
+DEADLINE = 5.0
+
+
+class Follower:
+    """Reads states until one is as wanted."""
+
+    def __init__(self, states: AsyncIterator[HostState]) -> None:
+        self._states = states
+        self.read = 0
+        self.last = HostState()
+
+    async def until(self, wanted: Callable[[HostState], bool]) -> HostState:
+        """The first state that is as wanted, the last one read included; fails after the deadline."""
+        try:
+            async with asyncio.timeout(DEADLINE):
+                while not wanted(self.last):
+                    self.last = await anext(self._states)
+                    self.read += 1
+        except TimeoutError:
+            pytest.fail(f"not seen within {DEADLINE:g} s; last seen: {self.last}")
+        return self.last
+
+
+def follow(space: Namespace, scenario: Callable[[Follower], Awaitable[None]]) -> None:
+    """Run a scenario inside with a follower that has read the first state."""
+
+    async def run() -> None:
+        follower = Follower(follow_host())
+        await follower.until(lambda state: bool(state.links))
+        await scenario(follower)
+
+    run_inside(space, run)
+
+
+def link(state: HostState, name: str = "eth0") -> Link | None:
+    return next((one for one in state.links if one.name == name), None)
+
+
+def addresses(state: HostState, name: str = "eth0") -> set[str]:
+    found = link(state, name)
+    return set() if found is None else {str(one) for one in found.addresses}
+
+
+def is_up(state: HostState) -> bool:
+    found = link(state)
+    return found is not None and found.up
+
+
+@pytest.fixture
+def node(lan: Lan) -> Namespace:
+    return lan.nodes[0]
+
+
+def ip(space: Namespace, command: str) -> None:
+    space.run("ip", *command.split())
+
+
+def test_reads_links_with_their_macs_and_addresses(node: Namespace) -> None:
+    ip(node, "link set eth0 address 02:00:00:00:00:0a")
+    state = run_inside(node, read_host)
+    found = link(state)
+    assert found is not None
+    assert (found.name, found.mac, found.up) == ("eth0", "02:00:00:00:00:0a", True)
+    assert {f"{node.v4}/24", f"{node.v6}/64"} <= addresses(state)
+    assert state.links[0].name == "lo"
+    assert state.gateways == ()
+
+
+def test_follows_a_link_that_is_switched_off_and_on(node: Namespace) -> None:
+    async def scenario(follower: Follower) -> None:
+        await follower.until(is_up)
+        ip(node, "link set eth0 down")
+        await follower.until(lambda state: not is_up(state))
+        ip(node, "link set eth0 up")
+        await follower.until(is_up)
+
+    follow(node, scenario)
+
+
+def test_a_link_without_carrier_is_not_up(lan: Lan, node: Namespace) -> None:
+    async def scenario(follower: Follower) -> None:
+        await follower.until(is_up)
+        lan.set_carrier(node, up=False)
+        await follower.until(lambda state: not is_up(state))
+        lan.set_carrier(node, up=True)
+        await follower.until(is_up)
+
+    follow(node, scenario)
+
+
+def test_follows_links_that_come_are_renamed_and_go(node: Namespace) -> None:
+    async def scenario(follower: Follower) -> None:
+        ip(node, "link add bond7 type bridge")
+        await follower.until(lambda state: link(state, "bond7") is not None)
+        ip(node, "link set bond7 name bond8")
+        state = await follower.until(lambda state: link(state, "bond8") is not None)
+        assert link(state, "bond7") is None
+        ip(node, "link delete bond8")
+        await follower.until(lambda state: link(state, "bond8") is None)
+
+    follow(node, scenario)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7/24", "2001:db8::7/64"])
+def test_follows_addresses(node: Namespace, address: str) -> None:
+    async def scenario(follower: Follower) -> None:
+        ip(
+            node,
+            f"address add {address} dev eth0 nodad" if ":" in address else f"address add {address} dev eth0",
+        )
+        await follower.until(lambda state: address in addresses(state))
+        ip(node, f"address delete {address} dev eth0")
+        await follower.until(lambda state: address not in addresses(state))
+
+    follow(node, scenario)
+
+
+def test_an_address_under_duplicate_detection_is_none_yet(node: Namespace) -> None:
+    node.run("sysctl", "-qw", "net.ipv6.conf.all.accept_dad=1", "net.ipv6.conf.eth0.accept_dad=1")
+
+    async def scenario(follower: Follower) -> None:
+        ip(node, "address add 2001:db8::7/64 dev eth0")
+        assert "2001:db8::7/64" not in addresses(await read_host())
+        await follower.until(lambda state: "2001:db8::7/64" in addresses(state))
+
+    follow(node, scenario)
+
+
+@pytest.mark.parametrize(
+    ("routes", "gateways"),
+    [
+        pytest.param(
+            ["route add default via 10.0.0.1"],
+            [Gateway(4, 0, "10.0.0.1", "eth0")],
+            id="one",
+        ),
+        pytest.param(
+            ["route add default via 10.0.0.2 metric 200", "route add default via 10.0.0.1 metric 100"],
+            [Gateway(4, 100, "10.0.0.1", "eth0"), Gateway(4, 200, "10.0.0.2", "eth0")],
+            id="two metrics, the lower first",
+        ),
+        pytest.param(
+            ["route add default nexthop via 10.0.0.1 nexthop via 10.0.0.2"],
+            [Gateway(4, 0, "10.0.0.1", "eth0"), Gateway(4, 0, "10.0.0.2", "eth0")],
+            id="ECMP",
+        ),
+        pytest.param(
+            ["-6 route add default nexthop via fd00:a::1 nexthop via fd00:a::2"],
+            [Gateway(6, 1024, "fd00:a::1", "eth0"), Gateway(6, 1024, "fd00:a::2", "eth0")],
+            id="ECMP of IPv6",
+        ),
+        pytest.param(
+            [
+                "nexthop add id 1 via 10.0.0.1 dev eth0",
+                "nexthop add id 2 via 10.0.0.2 dev eth0",
+                "nexthop add id 3 group 1/2",
+                "route add default nhid 3",
+            ],
+            [Gateway(4, 0, "10.0.0.1", "eth0"), Gateway(4, 0, "10.0.0.2", "eth0")],
+            id="ECMP by nexthop objects",
+        ),
+        pytest.param(
+            ["-6 route add default via fe80::1 dev eth0 proto ra metric 100"],
+            [Gateway(6, 100, "fe80::1", "eth0")],
+            id="a link-local router",
+        ),
+        pytest.param(
+            [
+                "link add cni0 type bridge",
+                "link set cni0 up",
+                "address add 192.0.2.7/24 dev cni0",
+                "route add default via 192.0.2.1 dev cni0",
+            ],
+            [],
+            id="by an interface of the CNI",
+        ),
+        pytest.param(["route add default dev eth0"], [], id="without a gateway"),
+        pytest.param(["route add blackhole default"], [], id="a blackhole"),
+        pytest.param(["route add default via 10.0.0.1 table 100"], [], id="in another table"),
+        pytest.param(["route add 192.0.2.0/24 via 10.0.0.1"], [], id="no default route"),
+    ],
+)
+def test_reads_the_gateways_of_default_routes(
+    node: Namespace, routes: list[str], gateways: list[Gateway]
+) -> None:
+    for route in routes:
+        ip(node, route)
+    assert list(run_inside(node, read_host).gateways) == gateways
+
+
+def test_follows_default_routes_as_next_hops_come_and_go(node: Namespace) -> None:
+    def addresses_of(state: HostState) -> list[str]:
+        return [one.address for one in state.gateways]
+
+    async def scenario(follower: Follower) -> None:
+        ip(node, "route add default via 10.0.0.1")
+        await follower.until(lambda state: addresses_of(state) == ["10.0.0.1"])
+        ip(node, "route replace default nexthop via 10.0.0.1 nexthop via 10.0.0.2")
+        await follower.until(lambda state: addresses_of(state) == ["10.0.0.1", "10.0.0.2"])
+        ip(node, "-6 route add default via fe80::1 dev eth0")
+        await follower.until(lambda state: addresses_of(state) == ["10.0.0.1", "10.0.0.2", "fe80::1"])
+        ip(node, "route delete default")
+        await follower.until(lambda state: addresses_of(state) == ["fe80::1"])
+        ip(node, "-6 route delete default")
+        await follower.until(lambda state: addresses_of(state) == [])
+
+    follow(node, scenario)
+
+
+def test_a_default_route_goes_with_its_link(node: Namespace) -> None:
+    ip(node, "route add default via 10.0.0.1")
+
+    async def scenario(follower: Follower) -> None:
+        await follower.until(lambda state: len(state.gateways) == 1)
+        ip(node, "link set eth0 down")
+        await follower.until(lambda state: state.gateways == ())
+
+    follow(node, scenario)
+
+
+def test_a_burst_of_changes_becomes_few_states_and_loses_none(node: Namespace) -> None:
+    wanted = {f"198.51.{i // 200}.{i % 200}/32" for i in range(400)}
+
+    async def scenario(follower: Follower) -> None:
+        before = follower.read
+        node.run("ip", "-batch", "-", stdin="".join(f"address add {one} dev eth0\n" for one in wanted))
+        await follower.until(lambda state: wanted <= addresses(state))
+        assert follower.read - before < 10
+
+    follow(node, scenario)
+
+
+def test_what_changes_nothing_for_us_makes_no_new_state(node: Namespace) -> None:
+    async def scenario(follower: Follower) -> None:
+        before = follower.read
+        for _ in range(5):
+            ip(node, "route add 192.0.2.0/24 via 10.0.0.1")
+            ip(node, "route delete 192.0.2.0/24")
+        ip(node, "address add 198.51.100.7/32 dev eth0")
+        await follower.until(lambda state: "198.51.100.7/32" in addresses(state))
+        assert follower.read == before + 1
+
+    follow(node, scenario)
