@@ -92,8 +92,7 @@ class AnyEdits(RuleBasedStateMachine):
 
     @initialize(pools=st.lists(EIPS, max_size=3), services=st.lists(SERVICES, max_size=4))
     def begin(self, pools: list[Eip], services: list[Service]) -> None:
-        for one in (*pools, *services):
-            self.cluster.put(one)
+        self.cluster = Cluster(*pools, *services)
 
     # Edits.
 

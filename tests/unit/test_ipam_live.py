@@ -200,6 +200,7 @@ def test_naming_nothing_any_more_moves_nothing() -> None:
         ({"address": "203.0.113.200"}, "AddressOutsidePool"),
         ({"address": "192.0.2.5"}, "SharingRefused"),
         ({"address": "nonsense"}, "BadRequest"),
+        ({"pool": "full", "address": "nonsense"}, "BadRequest"),
         ({"address": "2001:db8::1"}, "WrongFamily"),
     ],
 )

@@ -184,6 +184,13 @@ def test_a_namespace_without_the_labels_is_not_bound() -> None:
     assert cluster.has() == "192.0.2.0"
 
 
+def test_pending_is_retried_the_moment_the_namespace_gets_the_labels() -> None:
+    pool = eip("gold", "203.0.113.0/24", namespace_selector={"tier": "gold"})
+    cluster = Cluster(pool, namespace("shop"), service()).settle()
+    cluster.put(namespace("shop", tier="gold"))
+    assert cluster.settle().has() == "203.0.113.0"
+
+
 def test_the_empty_selector_binds_every_namespace_also_one_that_is_only_mentioned() -> None:
     pool = eip("any", "203.0.113.0/24", namespace_selector={})
     assert Cluster(DEFAULT, pool, service()).settle().has() == "203.0.113.0"

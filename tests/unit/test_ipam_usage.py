@@ -88,3 +88,14 @@ def test_a_status_written_to_a_pool_or_a_node_changes_no_decision() -> None:
     after = cluster.allocate()
     assert after.services[service().key] is before.services[service().key]
     assert after.pools["a"] is before.pools["a"]
+
+
+def test_sharers_are_named_in_one_order_however_they_came() -> None:
+    services = [
+        service(name, names_address="192.0.2.5", ports=f"TCP/{i + 1}") for i, name in enumerate("cab")
+    ]
+    cluster = Cluster(eip("a", "192.0.2.0/24"))
+    for one in services:
+        cluster.put(one)
+        cluster.settle()
+    assert use(cluster).used == {"192.0.2.5": "shop/a;shop/b;shop/c"}
