@@ -68,6 +68,8 @@ def stand_ins(
     draft = _Draft(others, facts, after=after, previous=previous)
     for node in others.values():
         for peer in peers.values():
+            if draft.is_settled(node.name, peer.name):
+                continue
             for one in peer.afi_safis:
                 if one.enabled:
                     draft.consider(node, peer, one.family)
@@ -91,9 +93,20 @@ class _Draft:
         self._standing: set[Standing] = set()
         self._probes: set[Probe] = set()
         self._deadlines: list[float] = []
+        self._stood_in_for = set() if previous is None else {one.node for one in previous.standing}
         known = _NONE if previous is None else previous.absent
         start = facts.first_seen if previous is None else facts.now
         self._absent = {name: known.get(name, start) for name in others if name not in facts.speakers}
+
+    def is_settled(self, node: str, peer: str) -> bool:
+        """Whether the node plainly needs nobody, as nearly all do: it has a session and had no stand-in."""
+        speaker = self._facts.speakers.get(node)
+        return (
+            speaker is not None
+            and _has_session(speaker, peer)
+            and self._previous is not None
+            and node not in self._stood_in_for
+        )
 
     def consider(self, node: NodeState, peer: PeerConf, family: Family) -> None:
         """Decide about one node, one neighbour and one family."""
