@@ -119,9 +119,8 @@ async def test_a_path_that_cannot_be_sent_stops_before_its_batch(speaker: Client
     bad = service(700, PathAttrs(med=2**32))
     with pytest.raises(ValueError):
         await speaker.add_paths([*(service(number) for number in range(700)), bad])
-    # The first batch of 500 was taken, and the connection is as good as before.
-    assert await speaker.count(Family.IPV4) in (TableCount(500, 500), TableCount(0, 0))
-    await speaker.add_paths([service(1)])
+    # The first batch of 500 was taken.
+    assert await speaker.count(Family.IPV4) == TableCount(500, 500)
 
 
 async def test_a_stream_that_gobgpd_refuses_or_drops_says_why(client: Client, gobgpd: Gobgpd) -> None:

@@ -5,7 +5,7 @@ generated code besides the messages. A broken connection is set up again by gRPC
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,7 +57,11 @@ class Channel:
         await self._channel.close()
 
     async def call(self, service: ServiceDescriptor, name: str, request: Message) -> Any:
-        """One request, one answer."""
+        """One request, one answer.
+
+        Also for a method that takes a stream: one message and its end look the same on the wire (gRPC over
+        HTTP/2). With several, gRPC may report that a write failed and lose gobgpd's reason for ending early.
+        """
         method = service.methods_by_name[name]
         invoke = self._channel.unary_unary(_path(method), *_codec(method))
         with self._translated(name, self.deadline):
@@ -76,19 +80,6 @@ class Channel:
                     yield answer
         finally:
             call.cancel()
-
-    async def upload(
-        self, service: ServiceDescriptor, name: str, requests: Iterable[Message], *, deadline: float
-    ) -> None:
-        """Requests one by one, made while they are sent, then one answer. What `requests` raises passes."""
-        method = service.methods_by_name[name]
-        source = _Source(requests)
-        # An iterator, not write(): when gobgpd ends the call early, write() hides its reason.
-        invoke = self._channel.stream_unary(_path(method), *_codec(method))
-        with self._translated(name, deadline):
-            await invoke(source.feed(), timeout=deadline)
-        if source.failure is not None:
-            raise source.failure
 
     @contextlib.contextmanager
     def _translated(self, name: str, deadline: float) -> Any:
@@ -112,21 +103,6 @@ class Channel:
         if "server stopped" in text:
             return Stopped(name, text)
         return Rejected(name, text)
-
-
-class _Source:
-    """Hands requests to gRPC and keeps what making them raised: gRPC would make a cancellation of it."""
-
-    def __init__(self, requests: Iterable[Message]) -> None:
-        self._requests = requests
-        self.failure: Exception | None = None
-
-    async def feed(self) -> AsyncIterator[Message]:
-        try:
-            for request in self._requests:
-                yield request
-        except Exception as exc:
-            self.failure = exc
 
 
 def _path(method: MethodDescriptor) -> str:

@@ -8,7 +8,7 @@ Every verb raises SidecarUnavailable, SidecarHung or Rejected (see `errors`), an
 that is no address.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from enum import StrEnum
 from ipaddress import ip_address
 from types import TracebackType
@@ -46,7 +46,6 @@ from openelb_bgp.model.addresses import Family
 
 # Above some hundred a batch nothing is gained, and one bad path costs its whole batch.
 _BATCH: Final = 500
-_SECONDS_PER_PATH: Final = 0.001
 _LISTING_DEADLINE: Final = 60.0
 _LIST_BATCH: Final = 1000
 
@@ -206,18 +205,9 @@ class Client:
         return TableCount(destinations=answer.num_destination, paths=answer.num_path)
 
     async def _stream(self, paths: list[Path], *, withdraw: bool) -> None:
-        if not paths:
-            return
-        await self._channel.upload(
-            self._wire.service,
-            "AddPathStream",
-            self._batches(paths, withdraw=withdraw),
-            deadline=self._channel.deadline + _SECONDS_PER_PATH * len(paths),
-        )
-
-    def _batches(self, paths: list[Path], *, withdraw: bool) -> Iterator[Message]:
         for start in range(0, len(paths), _BATCH):
-            yield self._wire.stream_message(paths[start : start + _BATCH], withdraw=withdraw)
+            batch = self._wire.stream_message(paths[start : start + _BATCH], withdraw=withdraw)
+            await self._call("AddPathStream", batch)
 
     async def _paths(self, table: str, family: Family, *, name: str = "") -> AsyncIterator[ObservedPath]:
         pb = self._wire.pb
