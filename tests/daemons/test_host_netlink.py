@@ -1,7 +1,7 @@
 """A node's links, addresses and gateways followed in a namespace, as `ip` changes them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -9,37 +9,39 @@ from openelb_bgp.host.netlink import HostState, follow_host, read_host
 from openelb_bgp.model.facts import Gateway, Link
 from tests.daemons.harness.inside import run_inside
 from tests.daemons.harness.netns import Lan, Namespace
+from tests.daemons.harness.waiting import stays, wait_until
 
 DEADLINE = 5.0
 
 
 class Follower:
-    """Reads states until one is as wanted."""
+    """Reads every state as it comes."""
 
-    def __init__(self, states: AsyncIterator[HostState]) -> None:
-        self._states = states
-        self.read = 0
-        self.last = HostState()
+    def __init__(self) -> None:
+        self.states: list[HostState] = []
+
+    async def read(self) -> None:
+        """Read for ever."""
+        async for state in follow_host():
+            self.states.append(state)
 
     async def until(self, wanted: Callable[[HostState], bool]) -> HostState:
-        """The first state that is as wanted, the last one read included; fails after the deadline."""
-        try:
-            async with asyncio.timeout(DEADLINE):
-                while not wanted(self.last):
-                    self.last = await anext(self._states)
-                    self.read += 1
-        except TimeoutError:
-            pytest.fail(f"not seen within {DEADLINE:g} s; last seen: {self.last}")
-        return self.last
+        """Wait until the last state is as wanted, and return it."""
+        await wait_until(lambda: self.states and wanted(self.states[-1]), within=DEADLINE, what="the state")
+        return self.states[-1]
 
 
 def follow(space: Namespace, scenario: Callable[[Follower], Awaitable[None]]) -> None:
     """Run a scenario inside with a follower that has read the first state."""
 
     async def run() -> None:
-        follower = Follower(follow_host())
+        follower = Follower()
+        reading = asyncio.create_task(follower.read())
         await follower.until(lambda state: bool(state.links))
         await scenario(follower)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
 
     run_inside(space, run)
 
@@ -234,22 +236,27 @@ def test_a_burst_of_changes_becomes_few_states_and_loses_none(node: Namespace) -
     wanted = {f"198.51.{i // 200}.{i % 200}/32" for i in range(400)}
 
     async def scenario(follower: Follower) -> None:
-        before = follower.read
-        node.run("ip", "-batch", "-", stdin="".join(f"address add {one} dev eth0\n" for one in wanted))
+        before = len(follower.states)
+        batch = "".join(f"address add {one} dev eth0\n" for one in wanted)
+        # In a thread, so that the states are read meanwhile.
+        await asyncio.to_thread(node.run, "ip", "-batch", "-", stdin=batch)
         await follower.until(lambda state: wanted <= addresses(state))
-        assert follower.read - before < 10
+        assert len(follower.states) - before < 10
 
     follow(node, scenario)
 
 
 def test_what_changes_nothing_for_us_makes_no_new_state(node: Namespace) -> None:
     async def scenario(follower: Follower) -> None:
-        before = follower.read
+        # The last that Linux does by itself on a new link.
+        await follower.until(lambda state: any(one.startswith("fe80:") for one in addresses(state)))
+        before = len(follower.states)
         for _ in range(5):
             ip(node, "route add 192.0.2.0/24 via 10.0.0.1")
             ip(node, "route delete 192.0.2.0/24")
+            await stays(lambda: len(follower.states) == before, during=0.1, what="no new state")
         ip(node, "address add 198.51.100.7/32 dev eth0")
         await follower.until(lambda state: "198.51.100.7/32" in addresses(state))
-        assert follower.read == before + 1
+        assert len(follower.states) == before + 1
 
     follow(node, scenario)
