@@ -91,12 +91,12 @@ class Claimer:
 
     def unit(self, service: Service, slices: tuple[EndpointSlice, ...], last: Unit | None) -> Unit:
         """One Service's part. `last` is what it was in the last plan."""
+        if self._terms.weighted:
+            self.weights.begin(service.key)
         same = last is not None and last.service is service and last.slices is slices
         readings = last.readings if last is not None and same else read(service, slices)
         if not readings:
             return Unit(service, slices)
-        if self._terms.weighted:
-            self.weights.begin(service.key)
         shares: list[Share] = []
         outcomes: list[tuple[Reading, Refused | None]] = []
         for one in readings:

@@ -72,7 +72,9 @@ def _waiting(snapshot: Snapshot, facts: Facts, previous: BgpPlan | None) -> BgpP
     )
     if previous is None:
         return BgpPlan(node=facts.node, complete=False, problems=(note,))
-    return msgspec.structs.replace(previous, complete=False, changed=frozenset(), problems=(note,))
+    return msgspec.structs.replace(
+        previous, complete=False, changed=frozenset(), problems=(note,), deadline=None
+    )
 
 
 class _Planner:

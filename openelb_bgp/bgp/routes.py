@@ -49,24 +49,22 @@ class RouteBook:
         previous: "RouteBook | None",
     ) -> None:
         self.terms, self.services, self.slices = terms, services, slices
-        last = previous
-        self.weights: Weights = Weights(now=now, previous=None if last is None else last.weights)
-        self.left_out: dict[ObjectRef, Refused] = {} if last is None else last.left_out.copy()
-        self._units: dict[Key, Unit] = {} if last is None else last._units.copy()
-        self._ledger: Ledger = Ledger(None if last is None else last._ledger)
-        self._resolver: Resolver = Resolver(terms)
-        same_terms = last is not None and last.terms == terms
-        if last is not None and (same_terms or last._resolver.resolves_like(self._resolver)):
-            self._resolver = last._resolver
-        before = None if last is None else last._claimer
+        same_terms = previous is not None and previous.terms == terms
+        # Switched off, whatever waited to be changed must not wake anybody any more.
+        held = previous.weights if previous is not None and terms.weighted else None
+        self.weights: Weights = Weights(now=now, previous=held)
+        self.left_out: dict[ObjectRef, Refused] = {} if previous is None else previous.left_out.copy()
+        self._units: dict[Key, Unit] = {} if previous is None else previous._units.copy()
+        self._ledger: Ledger = Ledger(None if previous is None else previous._ledger)
+        self._resolver: Resolver = _resolver(terms, None if previous is None else previous._resolver)
         self._claimer: Claimer = (
-            before.renew(self.weights)
-            if before is not None and same_terms
-            else Claimer(terms, self.weights, previous=before)
+            previous._claimer.renew(self.weights)
+            if previous is not None and same_terms
+            else Claimer(terms, self.weights, previous=None if previous is None else previous._claimer)
         )
-        for key in self._dirty(last) if last is not None and same_terms else self._all_keys():
+        for key in self._dirty(previous) if previous is not None and same_terms else self._all_keys():
             self._claim(key)
-        self._turn(last)
+        self._turn(previous)
 
     @property
     def deadline(self) -> float | None:
@@ -213,6 +211,12 @@ def make_book(
 ) -> RouteBook:
     """The book of these Services on these terms. `previous` saves work and is not changed."""
     return RouteBook(terms, services, slices, now=now, previous=previous)
+
+
+def _resolver(terms: RouteTerms, last: Resolver | None) -> Resolver:
+    """The last one, with what it knows, where the same claims still become the same paths."""
+    fresh = Resolver(terms)
+    return last if last is not None and last.resolves_like(fresh) else fresh
 
 
 def _terms_of(terms: RouteTerms, family: Family) -> Terms:

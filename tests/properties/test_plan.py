@@ -322,3 +322,12 @@ def test_nothing_is_planned_for_a_peer_that_is_left_out(found: World) -> None:
     for ref in plan.left_out:
         if ref.kind is Kind.BGP_PEER:
             assert ref.key.name not in names
+
+
+@given(st.lists(st.tuples(worlds(), st.sampled_from([0.0, 1.0, 5.0, 30.0])), max_size=4))
+def test_time_never_asks_for_a_plan_that_is_due_already(story: list[tuple[World, float]]) -> None:
+    plan, now = None, NOW
+    for found, passed in story:
+        now += passed
+        plan = found.with_(now=now).plan(previous=plan)
+        assert plan.deadline is None or plan.deadline > now

@@ -191,6 +191,17 @@ def test_the_last_endpoint_that_goes_withdraws_at_once_whatever_the_weight() -> 
     assert weighted(0).with_(now=NOW + 1).plan(previous=first).paths == {}
 
 
+def test_a_change_that_waits_is_forgotten_when_nothing_is_weighted_any_more() -> None:
+    waiting = weighted(5).with_(now=NOW + 1).plan(previous=weighted(4).plan(previous=weighted(3).plan()))
+    assert waiting.deadline is not None
+    for later in (
+        weighted(5).with_(bgp_confs=[conf()], now=NOW + 20),
+        weighted(5).with_(services=[service("web", local=True)], now=NOW + 20),
+        weighted(5).with_(services=[], now=NOW + 20),
+    ):
+        assert later.plan(previous=waiting).deadline is None
+
+
 def test_counts_are_quantised_to_four_significant_bits() -> None:
     assert [quantised(count) for count in (0, 1, 15, 16, 17, 18, 19, 33, 100, 101, 1000)] == [
         0, 1, 15, 16, 18, 18, 20, 32, 104, 104, 1024
