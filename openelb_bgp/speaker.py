@@ -17,8 +17,11 @@ from openelb_bgp.host.probe import Prober
 from openelb_bgp.membership.observed import observe_speakers
 from openelb_bgp.model import keys
 from openelb_bgp.model.facts import Facts, SpeakerFact
+from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.routing import Drain
 from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.model.statuses import Problem
 from openelb_bgp.origin import Origin, exit_code_of, feed, opened
 from openelb_bgp.ports import Announcer, Clock
 from openelb_bgp.runtime import log as logging
@@ -90,7 +93,7 @@ class Speaker:
         announcements = await asyncio.gather(*(one.reconcile(snapshot, facts) for one in self._announcers))
         probes = {probe for one in announcements for probe in one.probes}
         self._prober.aim(probes, self._host.links)
-        due = await self._reporter.report(snapshot, facts, announcements)
+        due = await self._reporter.report(snapshot, facts, announcements, problems=self._problems())
         instants = [due, *(one.wake_at for one in announcements)]
         return min((instant for instant in instants if instant is not None), default=None)
 
@@ -120,6 +123,12 @@ class Speaker:
         for announcer in self._announcers:
             facts = announcer.contribute(facts)
         return facts
+
+    def _problems(self) -> tuple[Problem, ...]:
+        if not self._prober.error:
+            return ()
+        here = f"{Kind.NODE} {self._settings.node}"
+        return (Problem(object=here, reason=Reason.PROBING_IMPOSSIBLE, message=self._prober.error),)
 
     async def close(self) -> None:
         """End. With --withdraw-on-exit the node is drained first, then everything is withdrawn."""

@@ -87,7 +87,7 @@ class BgpAnnouncer:
         self._routing = _Canonical(None, RoutingPolicy())
         self._observed_at = 0.0
         self._sessions = Sessions(clock)
-        self._adopted: frozenset[tuple[str, str]] = frozenset()
+        self._adopted: frozenset[tuple[str, str]] | None = None
         self._failures: tuple[Failure, ...] = ()
         self._error: GobgpError | None = None
 
@@ -180,6 +180,8 @@ class BgpAnnouncer:
                 (str(key.prefix), str(attrs.next_hop)) for key, attrs in actual.paths.items()
             )
             log.info("gobgpd_observed", paths=len(actual.paths), peers=len(actual.peers))
+            # The plan was made without knowing this: another one, at once.
+            self._wake()
         self._actual, self._observed_at = actual, now
         return actual
 
@@ -258,6 +260,7 @@ class BgpAnnouncer:
                 pools=tuple(self._pool(pool) for pool in plan.pools),
                 routes=RouteCounts(desired=len(plan.paths), announced=announced),
                 standing_in_for=plan.standing_in_for,
+                draining=plan.draining,
                 problems=(*plan.problems, *self._problems()),
             ),
             left_out=plan.left_out,

@@ -95,6 +95,7 @@ class Reason(enum.StrEnum):
     SIDECAR_OUTDATED = "SidecarOutdated"
     REJECTED_BY_GOBGP = "RejectedByGoBGP"
     STATE_NOT_WRITTEN = "StateNotWritten"
+    PROBING_IMPOSSIBLE = "ProbingImpossible"
 
 
 class Refused(msgspec.Struct, frozen=True):

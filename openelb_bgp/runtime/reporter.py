@@ -56,7 +56,7 @@ class Reporter:
             facts=facts,
             started_at=self._started_at,
             boot_id=self._boot_id,
-            draining=facts.draining_since is not None,
+            draining=any(one.status.draining for one in announcements),
             problems=problems,
             previous=self._made,
         )
