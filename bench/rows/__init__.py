@@ -1,0 +1,30 @@
+"""The rows of the benchmark: one module a subject, a function for each row."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from bench.results import Measure
+from bench.rows import bulk, command, latency, planning, speaker
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One row: what it is about, and the function that measures it, alone and cleaning up after itself."""
+
+    title: str
+    measure: Callable[[], Sequence[Measure]]
+    needs_root: bool = True
+
+
+ROWS: Mapping[str, Row] = {
+    "latency": Row("a Service written → route in the router's kernel, `run`", latency.in_one),
+    "latency-apart": Row("the same, controller and speaker apart", latency.apart),
+    "bulk": Row("10,000 Services at once, `run`", bulk.ten_thousand),
+    "bulk-yaml": Row("10,000 Services read from YAML, `run`", bulk.from_yaml),
+    "bulk-50k": Row("50,000 Services at once, `run`", bulk.fifty_thousand),
+    "cold-start": Row("a speaker's start at 10,000 Services", speaker.cold_start),
+    "plan": Row("planning 10,000 Services", planning.plans, needs_root=False),
+    "speaker-100": Row("a speaker at 100 Services", speaker.hundred),
+    "speaker-10k": Row("a speaker at 10,000 Services, 20,000 EndpointSlices", speaker.ten_thousand),
+    "help": Row("the time to answer --help", command.help_text, needs_root=False),
+}

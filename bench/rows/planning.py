@@ -1,0 +1,127 @@
+"""The pure part alone: planning 10,000 Services anew, and after one endpoint's change."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, ip_interface
+
+import msgspec
+
+from bench.results import Measure
+from openelb_bgp.bgp.diff import Configuration, diff
+from openelb_bgp.bgp.plan import BgpPlan, plan
+from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import Family, parse_ranges
+from openelb_bgp.model.cluster import Node
+from openelb_bgp.model.facts import Facts, Link
+from openelb_bgp.model.meta import Key, Kind, Meta
+from openelb_bgp.model.pools import Eip
+from openelb_bgp.model.routing import BgpConf, BgpPeer
+from openelb_bgp.model.services import Endpoint, EndpointSlice, Ingress, Service
+from openelb_bgp.model.snapshot import Snapshot
+
+_NUMBER = 10_000
+_ROUNDS = 9
+_FACTS = Facts(
+    node="a",
+    now=0.0,
+    links=(Link(name="eth0", index=2, up=True, addresses=(ip_interface("10.0.0.1/24"),)),),
+    adopted=frozenset(),
+)
+
+
+def plans() -> Sequence[Measure]:
+    """Medians of several; a plan is made from the one before it, as in the speaker."""
+    snapshot = _snapshot()
+    first = plan(snapshot, _FACTS)
+    assert len(first.paths) == _NUMBER, first.problems
+    fresh = _median(lambda: _seconds(lambda: plan(snapshot, _FACTS)))
+    again = _median(lambda: _replan(snapshot, first))
+    one = _median(lambda: _one_endpoint(snapshot, first))
+    return [
+        Measure(what="re-plan of 10,000 after a Node's change", value=1000 * again, unit="ms", bound=100.0),
+        Measure(what="one endpoint's change, plan and diff", value=1000 * one, unit="ms", bound=5.0),
+        Measure(what="a first plan of 10,000", value=1000 * fresh, unit="ms"),
+    ]
+
+
+def _replan(snapshot: Snapshot, previous: BgpPlan) -> float:
+    node = Node(meta=Meta(name="c", labels={"rack": "2"}), addresses=(IPv4Address("10.0.0.3"),))
+    changed = msgspec.structs.replace(snapshot, nodes={**snapshot.nodes, "c": node})
+    return _seconds(lambda: plan(changed, _FACTS, previous=previous))
+
+
+def _one_endpoint(snapshot: Snapshot, previous: BgpPlan) -> float:
+    key = Key("shop", "shop-05000")
+    (slice_,) = snapshot.slices[key]
+    gone = msgspec.structs.replace(slice_, endpoints=())
+    changed = msgspec.structs.replace(snapshot, slices={**snapshot.slices, key: (gone,)})
+
+    def work() -> None:
+        after = plan(changed, _FACTS, previous=previous)
+        assert diff(_configuration(after), _configuration(previous))
+
+    return _seconds(work)
+
+
+def _configuration(made: BgpPlan) -> Configuration:
+    return Configuration(
+        global_conf=made.global_conf, routing=made.routing, peers=made.peers, paths=made.paths
+    )
+
+
+def _median(measure: Callable[[], float]) -> float:
+    measure()
+    return statistics.median(measure() for _ in range(_ROUNDS))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    gc.collect()
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _snapshot() -> Snapshot:
+    services = [_service(number) for number in range(_NUMBER)]
+    return Snapshot(
+        eips={"pool": Eip(meta=Meta(name="pool"), ranges=parse_ranges("198.18.0.0/16"))},
+        bgp_confs={"default": BgpConf(meta=Meta(name="default"), asn=65000)},
+        bgp_peers={
+            "leaf": BgpPeer(meta=Meta(name="leaf"), neighbor_address="10.0.0.254", peer_asn=65001),
+        },
+        nodes={
+            name: Node(meta=Meta(name=name), addresses=(IPv4Address(f"10.0.0.{last}"),))
+            for last, name in enumerate("abc", 1)
+        },
+        services={service.meta.key: service for service in services},
+        slices={service.meta.key: (_slice(service),) for service in services},
+        listed=frozenset(Kind),
+    )
+
+
+def _service(number: int) -> Service:
+    address = IPv4Address("198.18.0.0") + number
+    return Service(
+        meta=Meta(
+            name=f"shop-{number:05}",
+            namespace="shop",
+            annotations={
+                keys.MANAGED_ANNOTATION: keys.MANAGED_VALUE,
+                keys.ALLOCATED_ANNOTATION: f"{address}=pool",
+            },
+        ),
+        type="LoadBalancer",
+        ingress=(Ingress(address),),
+    )
+
+
+def _slice(service: Service) -> EndpointSlice:
+    endpoints = tuple(Endpoint(node, ready=True, serving=True, terminating=False) for node in "abc")
+    return EndpointSlice(
+        meta=Meta(name=f"{service.meta.name}-0", namespace="shop"),
+        service=service.meta.name,
+        family=Family.IPV4,
+        endpoints=endpoints,
+    )
