@@ -13,7 +13,7 @@ import click
 
 from lab import lab, state
 from lab.errors import LabError
-from lab.show import Screen
+from lab.show import Screen, terminal
 from lab.tour import tour
 
 
@@ -51,8 +51,9 @@ def _which(required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]
 @click.option("--bare", is_flag=True, help="Routers and pods only, no speakers.")
 def up(name: str, bare: bool) -> None:
     """Build a lab and leave it up."""
-    screen = Screen()
+    screen = Screen(terminal())
     with lab.held_lab(_topology(name)) as made:
+        screen.building(made)
         if not bare:
             made.start_daemons()
         made.folder.keep()
@@ -66,8 +67,9 @@ def up(name: str, bare: bool) -> None:
 @_which(required=True)
 def demo(name: str) -> None:
     """Build a lab, take the tour with real packets, and leave the lab up."""
-    screen = Screen()
+    screen = Screen(terminal())
     with lab.held_lab(_topology(name)) as made:
+        screen.building(made)
         made.start_daemons()
         held = tour(made, screen)
         made.folder.keep()
@@ -79,7 +81,7 @@ def demo(name: str) -> None:
 @main.command()
 def status() -> None:
     """Show the labs of this machine."""
-    Screen().labs(state.labs())
+    Screen(terminal()).labs(state.labs())
 
 
 @main.command()

@@ -90,9 +90,8 @@ def kubeproxy(paths: Paths) -> Command:
 
 
 def get(paths: Paths, kind: str) -> tuple[str, ...]:
-    """Prints the objects of a kind with their statuses, as JSON."""
-    where = ("--files", str(paths.manifests), "--state", str(paths.state))
-    return (_ours(), "get", kind, *where, "-o", "json")
+    """Prints the objects of a kind with their statuses."""
+    return (_ours(), "get", kind, "--files", str(paths.manifests), "--state", str(paths.state))
 
 
 def _ours() -> str:

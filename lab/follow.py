@@ -1,63 +1,74 @@
-"""The nodes' kube-proxies as one process: follows the manifests and the allocations, and programs every node.
+"""The nodes' kube-proxies as one process: follows Services and endpoints, and programs every node.
 
-Run as `python -m lab.follow FOLDER-OF-THE-LAB`; it ends with the lab. Changes are noticed by the files'
-times, which costs next to nothing while nothing happens.
+Run as `python -m lab.follow FOLDER-OF-THE-LAB`; it ends with the lab. What it reads is what `openelb-bgp get`
+shows: the manifests, with the addresses that the controller gave laid over them.
 """
 
+import asyncio
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from lab import kubeproxy
 from lab.errors import LabError
-from lab.lab import Lab, open_lab
+from lab.lab import Lab, ingress_of, open_lab
 from lab.state import LabFolder
+from openelb_bgp.files.errors import FilesError, StateError
+from openelb_bgp.files.view import changes
+from openelb_bgp.model.meta import Kind
+from openelb_bgp.runtime.clock import SystemClock
 
-_INTERVAL = 0.1
-_RETRY = 1.0
+_RETRY = 0.2
+_FOLLOWED = (Kind.SERVICE, Kind.ENDPOINT_SLICE)
+
+Objects = list[dict[str, Any]]
 
 
-def follow(lab: Lab) -> None:
+async def follow(lab: Lab) -> None:
     """Program all nodes whenever something changed, for ever."""
-    seen: tuple[tuple[str, int], ...] = ()
-    programmed: Mapping[str, str] = {}
+    proxies = _Proxies(lab)
+    async with asyncio.TaskGroup() as tasks:
+        for kind in _FOLLOWED:
+            tasks.create_task(_follow(lab, kind, proxies))
+
+
+async def _follow(lab: Lab, kind: Kind, proxies: "_Proxies") -> None:
     while True:
-        now = tuple(_times(lab))
-        if now == seen:
-            time.sleep(_INTERVAL)
-            continue
         try:
-            programmed = _program(lab, programmed)
-            seen = now
-        except (LabError, OSError, yaml.YAMLError, KeyError, TypeError) as exc:
-            # A manifest in the middle of an edit, or a controller that is only starting: what is in force
-            # stays.
+            async for objects in changes(lab.paths.manifests, lab.paths.state, kind, SystemClock()):
+                proxies.take(kind, objects)
+        except (FilesError, StateError, LabError, KeyError, TypeError) as exc:
+            # A controller that is only starting has made no state yet, and somebody who edits may leave out
+            # what Kubernetes would ask for: what is in force stays.
             print(f"kube-proxy: {exc!r}", flush=True)
-            time.sleep(_RETRY)
+            await asyncio.sleep(_RETRY)
 
 
-def _program(lab: Lab, programmed: Mapping[str, str]) -> Mapping[str, str]:
-    exposed = kubeproxy.services(kubeproxy.read(lab.paths.manifests), lab.addresses())
-    wanted = {node: kubeproxy.render(exposed, node=node) for node in lab.nodes}
-    for node, rules in wanted.items():
-        if programmed.get(node) != rules:
-            kubeproxy.program(lab.space(node), rules)
-            print(f"kube-proxy: {node} programmed", flush=True)
-    return wanted
+class _Proxies:
+    """What is known of each kind, and the rules that are in force in each node."""
 
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._objects: dict[Kind, Objects] = {}
+        self._programmed: dict[str, str] = {}
 
-def _times(lab: Lab) -> Iterator[tuple[str, int]]:
-    for folder in (lab.paths.manifests, lab.paths.state):
-        for file in sorted(folder.rglob("*")):
-            try:
-                if file.is_file():
-                    yield (str(file), file.stat().st_mtime_ns)
-            except FileNotFoundError:
-                continue
+    def take(self, kind: Kind, objects: Objects) -> None:
+        """Learn all objects of a kind; once every kind is known, program the nodes whose rules differ."""
+        self._objects[kind] = objects
+        if len(self._objects) == len(_FOLLOWED):
+            for node, rules in self._wanted().items():
+                if self._programmed.get(node) != rules:
+                    kubeproxy.program(self._lab.space(node), rules)
+                    self._programmed[node] = rules
+                    print(f"kube-proxy: {node} programmed", flush=True)
+
+    def _wanted(self) -> Mapping[str, str]:
+        addresses = {kubeproxy.key_of(item): ingress_of(item) for item in self._objects[Kind.SERVICE]}
+        everything = [item for objects in self._objects.values() for item in objects]
+        exposed = kubeproxy.services(everything, addresses)
+        return {node: kubeproxy.render(exposed, node=node) for node in self._lab.nodes}
 
 
 if __name__ == "__main__":
-    follow(open_lab(LabFolder(Path(sys.argv[1]))))
+    asyncio.run(follow(open_lab(LabFolder(Path(sys.argv[1])))))

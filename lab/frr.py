@@ -42,6 +42,8 @@ class Router:
     node: Node
     namespace: Namespace
     registry: Registry
+    scratch: Path
+    """The lab's folder for what its daemons write when they crash."""
 
     @property
     def name(self) -> str:
@@ -98,7 +100,9 @@ class Router:
         binary = program(daemon, folders=FRR_FOLDERS)
         log = ("--log", "stdout", "--log-level", "informational")
         # An empty file: the one configuration for all daemons comes by vtysh, as FRR's own scripts do it.
-        argv = self.namespace.argv(binary, "-N", self.name, "-f", "/dev/null", *log)
+        argv = self.namespace.argv(
+            *_scratch_at(self.scratch), binary, "-N", self.name, "-f", "/dev/null", *log
+        )
         self.registry.start(f"{self.node.name}-{daemon}", argv)
 
     def _wait_for(self, daemon: str, *, within: float) -> None:
@@ -115,8 +119,7 @@ class Router:
         config = self.node.bound("/etc/frr/frr.conf")
         if config is None:
             raise LabError(f"router {self.node.name}: no file is bound to /etc/frr/frr.conf")
-        for parent in (_ETC, _RUN):
-            folder = parent / self.name
+        for folder in (_ETC / self.name, _RUN / self.name, self.scratch):
             folder.mkdir(parents=True, exist_ok=True)
             shutil.chown(folder, "frr", "frr")
         vtysh = self.node.bound("/etc/frr/vtysh.conf")
@@ -124,15 +127,21 @@ class Router:
         shutil.copy(config, _ETC / self.name / "frr.conf")
 
 
-def remove_traces(pathspaces: Iterable[str], processes: Iterable[Process]) -> None:
-    """Delete what routers' daemons leave on disk; the processes must have ended. Others are left out."""
+def remove_traces(pathspaces: Iterable[str]) -> None:
+    """Delete what routers keep outside their lab's folder; their daemons must have ended."""
     for parent in (_ETC, _RUN):
         for pathspace in pathspaces:
             shutil.rmtree(parent / pathspace, ignore_errors=True)
-    for process in processes:
-        daemon = process.name.rpartition("-")[2]
-        if daemon in ("zebra", *_CLIENTS):
-            shutil.rmtree(_SCRATCH / f"{daemon}.{process.pid}", ignore_errors=True)
+
+
+def _scratch_at(folder: Path) -> tuple[str, ...]:
+    """What to put in front of a daemon so that its crash logs and log buffers go to `folder`.
+
+    FRR writes them to a place compiled in, and one that is killed never removes them. `ip netns exec` gives
+    each process a mount namespace of its own, so nobody else sees this mount.
+    """
+    script = f'mkdir -p {_SCRATCH} && mount --bind "$0" {_SCRATCH} && exec "$@"'
+    return ("sh", "-c", script, str(folder))
 
 
 def _session(peer: str, data: Mapping[str, Any]) -> Session:

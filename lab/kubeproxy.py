@@ -43,10 +43,16 @@ class Exposed:
     endpoints: tuple[Endpoint, ...]
 
     def chosen(self, node: str) -> tuple[Endpoint, ...]:
-        """Where this node sends connections: ready ones, else those that serve while terminating."""
+        """Where this node sends connections: ready ones, else those that serve while terminating.
+
+        For a Local Service, else those that are only starting: no route leads here yet, and when one does,
+        the rules are there already. In a cluster the health check node port sees to that order.
+        """
         candidates = [e for e in self.endpoints if e.node == node] if self.local else list(self.endpoints)
         ready = [e for e in candidates if e.ready]
-        return tuple(sorted(ready or [e for e in candidates if e.serving and e.terminating]))
+        leaving = [e for e in candidates if e.serving and e.terminating]
+        starting = [e for e in candidates if self.local and not e.terminating]
+        return tuple(sorted(ready or leaving or starting))
 
 
 def read(folder: Path) -> tuple[Mapping[str, Any], ...]:
@@ -74,7 +80,7 @@ def services(
             endpoints=_endpoints(by_kind.get("EndpointSlice", []), name, port.get("name", ""), address),
         )
         for service in by_kind.get("Service", [])
-        for name in [_key(service, service["metadata"]["name"])]
+        for name in [key_of(service)]
         for address in addresses.get(name, ())
         for port in service["spec"]["ports"]
     )
@@ -110,6 +116,11 @@ table inet {TABLE} {{
  }}
 }}
 """
+
+
+def key_of(item: Mapping[str, Any]) -> str:
+    """`namespace/name` of an object."""
+    return _key(item, item["metadata"]["name"])
 
 
 def program(space: Namespace, rules: str) -> None:

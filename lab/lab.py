@@ -3,10 +3,10 @@
 Composition only: how each thing works is in its own module. The steps of the tour drive a `Lab`.
 """
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ from lab.errors import LabError
 from lab.frr import Router
 from lab.namespaces import Namespace, build, namespaces_of
 from lab.processes import Process, command_of, observed
-from lab.shell import run, wait_until
+from lab.shell import wait_until
 from lab.topology import Node, Topology, load
+from openelb_bgp.files import view
+from openelb_bgp.files.errors import FilesError, StateError
+from openelb_bgp.model.meta import Kind
 
 TOPOLOGIES = Path(__file__).resolve().parent.parent / "manifests" / "lab"
 _MANIFESTS_IN_NODE = "/etc/openelb-bgp"
@@ -46,7 +49,7 @@ class Lab:
     def routers(self) -> Mapping[str, Router]:
         """The FRR routers by name."""
         return {
-            node.name: Router(node, self._spaces[node.name], self.processes)
+            node.name: Router(node, self._spaces[node.name], self.processes, self.folder.path / "frr")
             for node in self.topology.in_group("router")
         }
 
@@ -112,6 +115,12 @@ class Lab:
         rules = self.space(node).run("nft", "list", "ruleset")
         return all(f" daddr {address} " in rules for address in addresses)
 
+    def hands_on(self, node: str, address: str) -> bool:
+        """Whether kube-proxy in a node sends connections to this address on to a pod."""
+        rules = self.space(node).run("nft", "list", "ruleset").splitlines()
+        return any(f" daddr {address} " in rule and " dnat " in rule for rule in rules)
+
+    @cached_property
     def node_by_address(self) -> Mapping[str, str]:
         """The Kubernetes nodes by their addresses, as the manifests give them."""
         return {
@@ -119,18 +128,19 @@ class Lab:
             for item in kubeproxy.read(self.paths.manifests)
             if item["kind"] == "Node"
             for address in item["status"]["addresses"]
+            if address["type"] == "InternalIP"
         }
 
-    def objects(self, kind: str) -> tuple[Mapping[str, Any], ...]:
-        """All objects of a kind with their statuses, as the CLI's `get` prints them."""
-        return tuple(json.loads(run(daemons.get(self.paths, kind)))["items"])
+    def objects(self, kind: Kind) -> list[dict[str, Any]]:
+        """All objects of a kind with their statuses, as `openelb-bgp get` prints them. Raises LabError."""
+        try:
+            return view.objects(self.paths.manifests, self.paths.state, kind)
+        except (FilesError, StateError) as exc:
+            raise LabError(str(exc)) from exc
 
     def addresses(self) -> Mapping[str, tuple[str, ...]]:
         """The load-balancer addresses that Services have, by namespace/name; IPv4 first."""
-        return {
-            f"{item['metadata']['namespace']}/{item['metadata']['name']}": _ingress(item)
-            for item in self.objects("services")
-        }
+        return {kubeproxy.key_of(item): ingress_of(item) for item in self.objects(Kind.SERVICE)}
 
     def copy_manifests(self) -> None:
         """Lay out the folder that the daemons read, from the one that the topology binds into its nodes."""
@@ -204,6 +214,7 @@ def _port(pod: Node) -> int:
     return int(pod.env.get("WHOAMI_PORT_NUMBER", "80"))
 
 
-def _ingress(service: Mapping[str, Any]) -> tuple[str, ...]:
+def ingress_of(service: Mapping[str, Any]) -> tuple[str, ...]:
+    """The load-balancer addresses in a Service's status, IPv4 first."""
     ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress", [])
     return tuple(sorted((entry["ip"] for entry in ingress), key=lambda ip: (":" in ip, ip)))

@@ -7,79 +7,121 @@ from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from lab import daemons
 from lab.lab import Lab
 from lab.state import LabFolder
-from lab.steps import Finding
+from lab.steps import Finding, Step
+
+WIDEST = 100
+"""Columns beyond which lines are hard to follow."""
+
+
+def terminal() -> Console:
+    """Standard output, at a width that reads well."""
+    console = Console(highlight=False)
+    console.width = min(console.width, WIDEST)
+    return console
 
 
 class Screen:
-    """A terminal, or whatever standard output is."""
+    """Where a lab's commands write for their reader."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False)
-
-    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """One table; numbers are set to the right."""
-        table = Table(
-            title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
-        )
-        body = [tuple(row) for row in rows]
-        for index, heading in enumerate(columns):
-            numbers = bool(body) and all(isinstance(row[index], int | float) for row in body)
-            table.add_column(heading, justify="right" if numbers else "left")
-        for row in body:
-            table.add_row(*(str(cell) for cell in row))
-        self._console.print(table)
+    def __init__(self, console: Console) -> None:
+        self._console = console
 
     def line(self, text: str) -> None:
         """One line; rich's markup works in it."""
         self._console.print(text)
 
-    def heading(self, number: int, of: int, title: str) -> None:
-        """The start of a step."""
+    def building(self, lab: Lab) -> None:
+        """What is about to be built, of which topology."""
+        roles = (("router", "FRR router"), ("node", "node"), ("backend", "pod"), ("client", "client"))
+        counts = ((len(lab.topology.in_group(group)), word) for group, word in roles)
+        parts = ", ".join(f"{count} {word}{'s' if count != 1 else ''}" for count, word in counts)
+        self.line(f"[bold]Lab {lab.folder.path.name}[/]: {parts}, of network namespaces.")
+
+    def heading(self, step: Step, *, number: int, of: int) -> None:
+        """The start of a step: its title and what it is about to do."""
         self._console.print()
-        self._console.rule(f"[bold]{number}/{of}  {title}[/]", align="left")
+        self._console.rule(f"[bold]{number}/{of}  {step.title}[/]", align="left", style="dim")
+        self._console.print(step.does, style="dim", markup=False)
 
     def finding(self, finding: Finding, *, seconds: float) -> None:
         """What a step saw, and how long it took."""
-        self.table("", finding.columns, finding.rows)
-        self._console.print(f"[green]✓[/] {finding.sentence} [dim]({seconds:.1f} s)[/]")
+        self._table(finding.columns, finding.rows)
+        self._verdict("[green]✓[/]", finding.sentence, f"{seconds:.1f} s")
 
     def failed(self, reason: str) -> None:
         """A step that did not hold."""
-        self._console.print("[bold red]✗ This step failed.[/]")
+        self._verdict("[bold red]✗[/]", "This step failed.", "")
         self._console.print(reason, markup=False)
+
+    def summary(self, findings: Iterable[tuple[Step, Finding]], *, seconds: float) -> None:
+        """What the tour's requests met with, step by step."""
+        rows = [
+            (step.title, finding.tally.sent, len(finding.tally.retried), len(finding.tally.lost))
+            for step, finding in findings
+            if finding.tally is not None
+        ]
+        self._console.print()
+        self._console.rule("[bold]What it cost[/]", align="left", style="dim")
+        self._table(("step", "requests", "sent twice", "lost"), rows)
+        self._verdict("[green]✓[/]", "[bold]Every step of the tour held.[/]", f"{seconds:.0f} s")
 
     def labs(self, folders: Iterable[LabFolder]) -> None:
         """The labs of this machine and what runs in each."""
-        rows = [(folder.path.name, _condition(folder), _alive(folder)) for folder in folders]
+        rows = [(folder.path.name, _condition(folder), *_processes(folder)) for folder in folders]
         if rows:
-            self.table("Labs of this machine", ("lab", "state", "processes alive"), rows)
+            self._table(("lab", "state", "processes", "dead"), rows)
         else:
-            self.line("no lab is up; `make demo` builds one")
+            self.line("No lab is up; `make demo` builds one.")
 
     def next_commands(self, lab: Lab) -> None:
-        """What to try in a lab that has been left up."""
+        """What to try in a lab that has been left up; no command is broken, so that it can be copied."""
         router = next(iter(lab.routers.values()))
-        node = lab.nodes[0]
-        self.line(f"\n[bold]The lab is up[/] as {lab.folder.path.name}. Try next:")
-        for command in (
-            f"ip netns exec {router.name} ip route show proto bgp",
-            f"vtysh -N {router.name} -c 'show bgp summary'",
-            f"ip netns exec {lab.client.name} curl -s http://198.51.100.1/",
-            f"ip netns exec {lab.space(node).name} ss -tnp",
-            f"$EDITOR {lab.paths.manifests}/web.yaml",
-            "make demo-down",
+        get = " ".join(daemons.get(lab.paths, "services"))
+        address = next((ips[0] for ips in lab.addresses().values() if ips), "ADDRESS")
+        self.line(f"\n[bold]The lab is up[/] as {lab.folder.path.name}. Try next, as root:")
+        for what, command in (
+            ("the routes in a router's kernel", f"ip netns exec {router.name} ip route show proto bgp"),
+            ("its BGP sessions", f"vtysh -N {router.name} -c 'show bgp summary'"),
+            ("a request", f"ip netns exec {lab.client.name} curl -s http://{address}/"),
+            ("the Services and their addresses", f"{get} -A -o wide"),
+            ("the speakers", get.replace(" services ", " speakers ")),
+            ("the folder that everything follows: edit, and look again", f"ls {lab.paths.manifests}"),
+            ("the end", "make demo-down"),
         ):
+            self._console.print(f"  [dim]# {escape(what)}[/]")
             self._console.print(f"  {command}", markup=False, soft_wrap=True)
+
+    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """One table, indented below its sentence; numbers are set to the right."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=True, header_style="bold", border_style="dim")
+        for index, heading in enumerate(columns):
+            numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+            table.add_column(escape(heading), justify="right" if numbers else "left")
+        for row in rows:
+            table.add_row(*(escape(str(cell)) for cell in row))
+        self._console.print(table)
+
+    def _verdict(self, mark: str, sentence: str, seconds: str) -> None:
+        grid = Table.grid(padding=(0, 1), expand=True)
+        grid.add_column()
+        grid.add_column(ratio=1)
+        grid.add_column(justify="right", style="dim", no_wrap=True)
+        grid.add_row(mark, sentence, seconds)
+        self._console.print(grid)
 
 
 def _condition(folder: LabFolder) -> str:
     return "up" if folder.kept else "being built, or left by a crash"
 
 
-def _alive(folder: LabFolder) -> str:
+def _processes(folder: LabFolder) -> tuple[int, str]:
+    """How many of its processes run, and the names of those that should and do not."""
     processes = folder.processes.all()
-    return f"{sum(process.alive() for process in processes)} of {len(processes)}"
+    dead = [process.name for process in processes if not process.alive()]
+    return len(processes) - len(dead), " ".join(dead) or "none"

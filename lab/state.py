@@ -125,7 +125,7 @@ def destroy(folder: LabFolder) -> None:
     for process in processes:
         process.ended(within=5.0)
     remove(namespaces)
-    remove_traces([space.name for space in namespaces], processes)
+    remove_traces(space.name for space in namespaces)
     shutil.rmtree(folder.path, ignore_errors=True)
 
 

@@ -11,8 +11,9 @@ from lab.steps import TOUR
 def tour(lab: Lab, screen: Screen) -> bool:
     """Take every step and show what it saw; False if one failed, which ends the tour."""
     started = time.monotonic()
+    findings = []
     for number, step in enumerate(TOUR, start=1):
-        screen.heading(number, len(TOUR), step.title)
+        screen.heading(step, number=number, of=len(TOUR))
         step_started = time.monotonic()
         try:
             finding = step.run(lab)
@@ -20,5 +21,6 @@ def tour(lab: Lab, screen: Screen) -> bool:
             screen.failed(str(exc))
             return False
         screen.finding(finding, seconds=time.monotonic() - step_started)
-    screen.line(f"[bold green]All {len(TOUR)} steps held[/] in {time.monotonic() - started:.0f} s.")
+        findings.append((step, finding))
+    screen.summary(findings, seconds=time.monotonic() - started)
     return True

@@ -1,7 +1,10 @@
 """The client's requests: how many, who answered each, which were lost and when.
 
-Every request is a TCP connection of its own with one small HTTP GET, so that each is spread anew. The sending
-happens in a thread inside the client's namespace; results are values that can be read while it goes on.
+Every request is a TCP connection of its own with one small HTTP GET, so that each is spread anew. One whose
+connection is reset is sent once more, as HTTP clients do with a GET (RFC 9110, section 9.2.2): a router that
+changes its next hops moves connections that are open at that moment to a node that does not know them. The
+sending happens in a thread inside the client's namespace; results are values that can be read while it goes
+on.
 """
 
 import asyncio
@@ -30,6 +33,7 @@ class Answer:
     client: str | None = None
     """The client's address as the backend saw it."""
     error: str = ""
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ class Tally:
     def lost(self) -> tuple[Answer, ...]:
         """Those without an answer."""
         return tuple(a for a in self.answers if a.backend is None)
+
+    @property
+    def retried(self) -> tuple[Answer, ...]:
+        """Those that were answered at the second try, because the first connection was reset."""
+        return tuple(a for a in self.answers if a.backend is not None and a.tries > 1)
 
     @property
     def outage(self) -> float:
@@ -105,14 +114,21 @@ class Load:
 
     async def _send_one(self) -> None:
         sent = time.monotonic()
+        tries = 0
         try:
             async with asyncio.timeout(TIMEOUT):
-                backend, client = await _get(self.address, self.port)
-            self._answers.append(Answer(sent, backend, client))
+                while True:
+                    tries += 1
+                    try:
+                        backend, client = await _get(self.address, self.port)
+                        break
+                    except ConnectionResetError:
+                        if tries > 1:
+                            raise
+            self._answers.append(Answer(sent, backend, client, tries=tries))
         except (OSError, TimeoutError, ValueError) as exc:
-            self._answers.append(
-                Answer(sent, None, error=type(exc).__name__ + (f": {exc}" if str(exc) else ""))
-            )
+            error = type(exc).__name__ + (f": {exc}" if str(exc) else "")
+            self._answers.append(Answer(sent, None, error=error, tries=tries))
 
 
 def requests(space: Namespace, address: str, *, count: int, rate: float = 200.0, port: int = 80) -> Tally:

@@ -18,17 +18,61 @@ from lab.steps.silence import a_silent_node_with_bfd, a_silent_node_with_default
 from lab.steps.step import Finding, Step
 
 TOUR: tuple[Step, ...] = (
-    Step("Sessions come up", sessions_come_up),
-    Step("A Cluster Service has a next hop per node", a_cluster_service_has_a_next_hop_per_node),
-    Step("Requests spread over all nodes", requests_spread_over_all_nodes),
-    Step("IPv6 does the same", ipv6_does_the_same),
-    Step("A speaker is killed", speaker_killed_loses_nothing),
-    Step("gobgpd is killed", gobgpd_killed_loses_nothing),
-    Step("A node falls silent, default timers", a_silent_node_with_default_timers),
-    Step("A node falls silent, BFD", a_silent_node_with_bfd),
-    Step("A Local Service follows its pods", a_local_service_follows_its_pods),
-    Step("A node is drained", a_drained_node_loses_nothing),
-    Step("A peer is edited", a_peer_edit_resets_nothing),
+    Step(
+        "Sessions come up",
+        "The gobgpd beside each node's speaker dials both routers, by IPv4 and by IPv6.",
+        sessions_come_up,
+    ),
+    Step(
+        "A Cluster Service has a next hop per node",
+        "The controller gave the Service `web` an address; every node announces it.",
+        a_cluster_service_has_a_next_hop_per_node,
+    ),
+    Step(
+        "Requests spread over all nodes",
+        "300 requests of the client: routers spread them over nodes, nodes over pods.",
+        requests_spread_over_all_nodes,
+    ),
+    Step(
+        "IPv6 does the same",
+        "The Service is dual-stack: the same for its IPv6 address.",
+        ipv6_does_the_same,
+    ),
+    Step(
+        "A speaker is killed",
+        "kill -9 of node1's speaker under load; 2 s later it is started again.",
+        speaker_killed_loses_nothing,
+    ),
+    Step(
+        "gobgpd is killed",
+        "kill -9 of node1's gobgpd under load; its sidecar starts it again.",
+        gobgpd_killed_loses_nothing,
+    ),
+    Step(
+        "A node falls silent, default timers",
+        "node2 drops every frame, its link stays up: only the hold time of 9 s tells.",
+        a_silent_node_with_default_timers,
+    ),
+    Step(
+        "A node falls silent, BFD",
+        "The peers are edited to speak BFD, 100 ms x 3; then node2 falls silent again.",
+        a_silent_node_with_bfd,
+    ),
+    Step(
+        "A Local Service follows its pods",
+        "A pod of `web-local` moves from node2 to node3 under load.",
+        a_local_service_follows_its_pods,
+    ),
+    Step(
+        "A node is drained",
+        "node3 is annotated openelb.kubesphere.io/drain under load.",
+        a_drained_node_loses_nothing,
+    ),
+    Step(
+        "A peer is edited",
+        "The hold time of BgpPeer leaf1 is edited to 30 s under load.",
+        a_peer_edit_resets_nothing,
+    ),
 )
 """In the order of the demo."""
 

@@ -1,26 +1,36 @@
 """A Service with externalTrafficPolicy Local: only nodes with a pod of their own are next hops."""
 
+import time
+
 from lab.lab import Lab
 from lab.manifests import Object, edit
-from lab.steps.step import Finding, addresses, await_hops, expect, expect_none_lost
+from lab.steps.step import Finding, addresses, await_hops, await_value, expect, expect_none_lost, moved
 from lab.traffic import under_load
 
+SERVICE = "web-local"
+_STAY = 0.5
 POD_ADDRESSES = {"IPv4": "10.244.{}.10", "IPv6": "fd00:244:{}::10"}
 
 
 def a_local_service_follows_its_pods(lab: Lab) -> Finding:
     """A pod moves from node2 to node3 as a rollout moves it: the next hops follow, and no request is lost."""
-    address, _ = addresses(lab, "local")
+    address, _ = addresses(lab, SERVICE)
     stations = []
 
-    def station(what: str, *, ready: tuple[int, ...], leaving: tuple[int, ...] = ()) -> None:
-        place_pods(lab, ready=ready, leaving=leaving)
-        await_hops(lab, address, [f"node{n}" for n in ready], within=20.0)
-        stations.append((what, ", ".join(f"node{n}" for n in ready)))
+    def station(
+        what: str, *, ready: tuple[int, ...], leaving: tuple[int, ...] = (), starting: tuple[int, ...] = ()
+    ) -> None:
+        place_pods(lab, ready=ready, leaving=leaving, starting=starting)
+        nodes = [f"node{n}" for n in ready]
+        stations.append((what, *map(" ".join, await_hops(lab, address, nodes).values())))
+        # Requests shall meet each state of affairs, not only the changes.
+        time.sleep(_STAY)
 
     station("pods on node1 and node2", ready=(1, 2))
     with under_load(lab.client, address) as load:
-        station("a pod on node3 gets ready", ready=(1, 2, 3))
+        station("a pod on node3 starts", ready=(1, 2), starting=(3,))
+        _await_rules(lab, "node3", address, dnat=True)
+        station("it is ready", ready=(1, 2, 3))
         station("the pod on node2 is terminating", ready=(1, 3), leaving=(2,))
         station("it has gone", ready=(1, 3))
     tally = load.tally()
@@ -31,30 +41,46 @@ def a_local_service_follows_its_pods(lab: Lab) -> Finding:
         seen=sorted(tally.clients),
     )
     place_pods(lab, ready=(1, 2))
-    await_hops(lab, address, ("node1", "node2"), within=20.0)
+    await_hops(lab, address, ("node1", "node2"))
+    _await_rules(lab, "node3", address, dnat=False)
     return Finding(
-        f"Next hops follow the pods; of {tally.sent} requests none was lost, "
-        "and the pods saw the client's own address.",
-        ("what happened", "next hops in both routers"),
+        f"Of {tally.sent} requests none was lost, and the pods saw the client's own address.{moved(tally)}",
+        ("what happens", *(f"next hops in {name}" for name in lab.routers)),
         stations,
+        tally,
     )
 
 
-def place_pods(lab: Lab, *, ready: tuple[int, ...], leaving: tuple[int, ...] = ()) -> None:
-    """Write the EndpointSlices of the Local Service: pods of these nodes, ready or serving while they
-    terminate.
+def place_pods(
+    lab: Lab, *, ready: tuple[int, ...], leaving: tuple[int, ...] = (), starting: tuple[int, ...] = ()
+) -> None:
+    """Write the EndpointSlices of the Local Service: pods of these nodes, ready, serving while they
+    terminate, or not ready yet.
     """
     for family, pattern in POD_ADDRESSES.items():
         endpoints = [
             {
                 "addresses": [pattern.format(n)],
                 "nodeName": f"node{n}",
-                "conditions": {"ready": n in ready, "serving": True, "terminating": n in leaving},
+                "conditions": {
+                    "ready": n in ready,
+                    "serving": n not in starting,
+                    "terminating": n in leaving,
+                },
             }
-            for n in sorted({*ready, *leaving})
+            for n in sorted({*ready, *leaving, *starting})
         ]
 
         def change(item: Object, endpoints: list[Object] = endpoints) -> None:
             item["endpoints"] = endpoints
 
-        edit(lab.paths.manifests, "EndpointSlice", f"local-v{family[-1]}", change)
+        edit(lab.paths.manifests, "EndpointSlice", f"{SERVICE}-v{family[-1]}", change)
+
+
+def _await_rules(lab: Lab, node: str, address: str, *, dnat: bool) -> None:
+    """Wait until kube-proxy hands an address on to a pod in a node, or no longer does."""
+    await_value(
+        lambda: lab.hands_on(node, address),
+        lambda does: does == dnat,
+        expected=f"{node} {'hands' if dnat else 'no longer hands'} {address} on to a pod",
+    )

@@ -14,22 +14,25 @@ T = TypeVar("T")
 
 SETTLED = 60.0
 """Seconds within which sessions and routes must be there after a start or a failure."""
+_LOOK_EVERY = 0.04
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a step saw: one sentence, and a table."""
+    """What a step saw: one sentence, a table, and what became of its requests if it sent any."""
 
     sentence: str
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step and its heading."""
+    """A step: its heading, what it is about to do, and the doing."""
 
     title: str
+    does: str
     run: Callable[[Lab], Finding]
 
 
@@ -46,7 +49,7 @@ def await_value(
     deadline = time.monotonic() + within
     while not wanted(seen := look()):
         expect(time.monotonic() < deadline, expected=f"{expected} within {within:g} s", seen=seen)
-        time.sleep(0.02)
+        time.sleep(_LOOK_EVERY)
     return seen
 
 
@@ -61,16 +64,17 @@ def addresses(lab: Lab, service: str) -> tuple[str, str]:
         lambda: [node for node in lab.nodes if not lab.forwards(node, found)],
         lambda missing: not missing,
         expected="kube-proxy's rules for it in every node; these have none",
-        within=15.0,
     )
     return found[0], found[1]
 
 
 def hops(lab: Lab, prefix: str) -> Mapping[str, tuple[str, ...]]:
-    """The nodes that each router's kernel sends a prefix to, by router."""
-    owners = lab.node_by_address()
+    """The nodes that each router's kernel sends a prefix to, sorted, by router."""
+    owners = lab.node_by_address
     return {
-        name: tuple(owners.get(hop.via, hop.via) for hop in kernel.next_hops(router.namespace, prefix))
+        name: tuple(
+            sorted(owners.get(hop.via, hop.via) for hop in kernel.next_hops(router.namespace, prefix))
+        )
         for name, router in lab.routers.items()
     }
 
@@ -82,7 +86,7 @@ def await_hops(
     wanted = {name: tuple(sorted(nodes)) for name in lab.routers}
     return await_value(
         lambda: hops(lab, prefix),
-        lambda seen: {name: tuple(sorted(legs)) for name, legs in seen.items()} == wanted,
+        lambda seen: seen == wanted,
         expected=f"next hops of {prefix} are {wanted}",
         within=within,
     )
@@ -108,13 +112,30 @@ def resets(lab: Lab) -> Mapping[str, int]:
 
 
 def expect_none_lost(tally: Tally) -> None:
-    """StepFailed if a request got no answer."""
+    """StepFailed if a request got no answer; one that was sent again got one."""
     lost = tally.lost
     expect(
         not lost and tally.sent > 0,
         expected=f"none of {tally.sent} requests lost",
         seen=f"{len(lost)} lost over {tally.outage:.1f} s: {sorted({answer.error for answer in lost})}",
     )
+
+
+def expect_undisturbed(tally: Tally) -> None:
+    """StepFailed if a request got no answer, or only at its second try: no next hop may have changed."""
+    expect_none_lost(tally)
+    expect(
+        not tally.retried,
+        expected=f"no connection of {tally.sent} reset",
+        seen=f"{len(tally.retried)} were reset",
+    )
+
+
+def moved(tally: Tally) -> str:
+    """What to say of the requests that had to be sent again; empty if there is none."""
+    if not tally.retried:
+        return ""
+    return f" {len(tally.retried)} had a connection open when next hops changed, and were sent twice."
 
 
 def _down(lab: Lab) -> list[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ from lab.namespaces import Namespace
 from lab.shell import wait_until
 from lab.traffic import requests, under_load
 
-VIP = {"default/web": ("198.51.100.1", "2001:db8:100::10"), "default/local": ("198.51.100.2",)}
+VIP = {"default/web": ("198.51.100.1", "2001:db8:100::10"), "default/web-local": ("198.51.100.2",)}
 NODES4 = {"node1": "10.10.0.11", "node2": "10.10.0.12", "node3": "10.10.0.13"}
 NODES6 = {"node1": "fd00:10::11", "node2": "fd00:10::12", "node3": "fd00:10::13"}
 
