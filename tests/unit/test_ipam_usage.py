@@ -91,11 +91,8 @@ def test_a_status_written_to_a_pool_or_a_node_changes_no_decision() -> None:
 
 
 def test_sharers_are_named_in_one_order_however_they_came() -> None:
-    services = [
-        service(name, names_address="192.0.2.5", ports=f"TCP/{i + 1}") for i, name in enumerate("cab")
-    ]
     cluster = Cluster(eip("a", "192.0.2.0/24"))
-    for one in services:
-        cluster.put(one)
+    for port, name in enumerate("cab", start=1):
+        cluster.put(service(name, names_address="192.0.2.5", ports=f"TCP/{port}"))
         cluster.settle()
     assert use(cluster).used == {"192.0.2.5": "shop/a;shop/b;shop/c"}
