@@ -173,7 +173,7 @@ class BgpAnnouncer:
         if self._actual is not None and now - self._observed_at < self._resync:
             return self._actual
         actual = await observe(gobgp, plan, memory=self._memory)
-        self._sessions.update(await gobgp.peers())
+        await self._read_sessions(gobgp)
         metrics.RESYNCS.inc()
         if self._actual is None:
             self._adopted = frozenset(
@@ -212,6 +212,8 @@ class BgpAnnouncer:
         self._failures = outcome.failures
         if (outcome.actual.peers, outcome.actual.global_conf) != (actual.peers, actual.global_conf):
             self._remember(outcome.actual)
+            # An edit that leaves the sessions up is no event, and statuses shall show it at once.
+            await self._read_sessions(gobgp)
         self._actual = None if outcome.failures else outcome.actual
         if outcome.actual.global_conf is not None and self._new_boot:
             self._new_boot = False
@@ -226,11 +228,14 @@ class BgpAnnouncer:
     async def _follow(self, gobgp: Gobgp) -> None:
         async with gobgp.watch() as changes:
             async for _ in changes:
-                for address in self._sessions.update(await gobgp.peers()):
-                    # GoBGP 3.10 never sends to a peer without graceful restart that came up after a restart.
-                    if not self._sessions.facts[address].remote_graceful_restart:
-                        await gobgp.reset_peer(address, soft=True, direction=ResetDirection.OUT)
+                await self._read_sessions(gobgp)
                 self._wake()
+
+    async def _read_sessions(self, gobgp: Gobgp) -> None:
+        for address in self._sessions.update(await gobgp.peers()):
+            # GoBGP 3.10 never sends to a peer without graceful restart that came up after a restart.
+            if not self._sessions.facts[address].remote_graceful_restart:
+                await gobgp.reset_peer(address, soft=True, direction=ResetDirection.OUT)
 
     async def _lose(self, error: GobgpError) -> None:
         if str(error) != str(self._error):
