@@ -4,15 +4,17 @@ What it says is `report.speaker`'s matter. A report that cannot be written is tr
 and never keeps a node from announcing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 
 from openelb_bgp.host.boot import read_boot_id
 from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.meta import Kind, ref
+from openelb_bgp.model.pools import Eip, Protocol
+from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.snapshot import Snapshot
-from openelb_bgp.model.statuses import Problem, SpeakerStatus
+from openelb_bgp.model.statuses import PoolStatus, Problem, SpeakerStatus
 from openelb_bgp.ports import Announcement, Clock, Event, NotWritten, StatusSink, StatusWrite
 from openelb_bgp.report.speaker import speaker_status, write_due
 from openelb_bgp.report.times import rfc3339
@@ -50,6 +52,7 @@ class Reporter:
         problems: Sequence[Problem] = (),
     ) -> float | None:
         """Write what is due; returns the monotonic instant at which the rest is."""
+        announcements = (*announcements, *modes_off(snapshot, {one.protocol for one in announcements}))
         self._unsettled = _unsettled(announcements)
         self._made = speaker_status(
             announcements=announcements,
@@ -90,6 +93,31 @@ class Reporter:
             await self._sink.write([StatusWrite(ref=self._ref, status=None)])
         except NotWritten as error:
             log.error("report_not_removed", error=str(error))
+
+
+def modes_off(snapshot: Snapshot, served: Collection[Protocol]) -> tuple[Announcement, ...]:
+    """What would be announced by modes that nobody serves here: nothing, and why, pool by pool."""
+    return tuple(
+        Announcement(
+            protocol=protocol, revision=snapshot.revision, settled=True, status=_not_served(protocol, pools)
+        )
+        for protocol in Protocol
+        if protocol not in served
+        and (pools := [pool for pool in snapshot.eips.values() if pool.protocol is protocol])
+    )
+
+
+def _not_served(protocol: Protocol, pools: Sequence[Eip]) -> SpeakerStatus:
+    message = (
+        f"this version announces by bgp only: its addresses are given, not announced by {protocol}; "
+        "write protocol: bgp to have them announced"
+    )
+    return SpeakerStatus(
+        pools=tuple(PoolStatus(name=pool.name, reason=Reason.MODE_OFF.value) for pool in pools),
+        problems=tuple(
+            Problem(object=str(pool.ref), reason=Reason.MODE_OFF.value, message=message) for pool in pools
+        ),
+    )
 
 
 def _unsettled(announcements: Sequence[Announcement]) -> str | None:

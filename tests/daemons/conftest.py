@@ -10,6 +10,7 @@ from openelb_bgp.bgp.gobgp.client import Client
 from tests.daemons.harness.confs import ROUTER_ASN
 from tests.daemons.harness.frr import Frr, bgp_config
 from tests.daemons.harness.gobgp import VERSIONS, Gobgpd
+from tests.daemons.harness.house import House, built
 from tests.daemons.harness.netns import Lan, Namespace, make_lan, sweep
 
 StartRouter = Callable[..., Awaitable[Frr]]
@@ -79,3 +80,11 @@ async def start_router(tmp_path: Path) -> AsyncIterator[StartRouter]:
             return frr
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One node that announces one Service to one router, shared by the tests of a module."""
+    made, tear_down = built(tmp_path_factory.mktemp("house"))
+    yield made
+    tear_down()

@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ class OpenElb:
         return temporary.rename(path)
 
     def remove(self, name: str) -> None:
-        """Take a file away again."""
-        (self.manifests / f"{name}.yaml").unlink()
+        """Take a file away again, if it is there."""
+        (self.manifests / f"{name}.yaml").unlink(missing_ok=True)
 
     # The process
 
@@ -153,12 +154,10 @@ class OpenElb:
         """The output of another command of ours over the same folder and state."""
         return run(str(program()), *arguments)
 
-    async def is_announcing(self, *services: str, within: float = 20.0) -> None:
+    async def announced(self, *services: str, within: float = 20.0) -> None:
         """Return when these Services are Announced."""
         for service in services:
-            await wait_until(
-                lambda name=service: self._announced(name), within=within, what=f"{service} announced"
-            )
+            await wait_until(partial(self._announced, service), within=within, what=f"{service} announced")
 
     def _announced(self, service: str) -> bool:
         found = self.condition(Kind.SERVICE, service, "network.kubesphere.io/Announced")
