@@ -1,0 +1,197 @@
+"""Everything pure together, as the daemons run it: what holds at every step of any sequence of edits.
+
+At the end, having come step by step is the same as starting fresh, and so is any other order of input.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from openelb_bgp.eligibility import Eligibility, eligible_nodes
+from openelb_bgp.ipam.sharing import why_not_shared
+from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.allocated import pool_of
+from openelb_bgp.model.meta import Key, Kind
+from openelb_bgp.model.services import Service
+from openelb_bgp.model.snapshot import Snapshot
+from tests.properties.core_edits import Act, Json, acts, folders
+from tests.properties.core_house import House, Speaker, addresses_of, routes_of, statuses_of
+
+
+def play(folder: Mapping[str, Json], story: Sequence[Act], *, order: random.Random | None = None) -> House:
+    """Live through a story, with every invariant looked at after every cycle."""
+    house = House(folder, order=order)
+    house.cycle()
+    look(house)
+    for act in story:
+        before = untouched(house.seen, act)
+        perform(house, act)
+        house.cycle(late=act.late)
+        look(house)
+        stay(before, house.seen)
+        house.cycle()
+        look(house)
+        house.now += act.wait
+    house.settle()
+    look(house)
+    return house
+
+
+def perform(house: House, act: Act) -> None:
+    house.edit(act.batch)
+    for what, node in act.machines:
+        match what:
+            case "stop":
+                house.stop(node)
+            case "start":
+                house.start(node)
+            case "silence":
+                house.silent.add(node)
+            case _:
+                house.silent.discard(node)
+    if act.new_controller:
+        house.restart_controller()
+
+
+# What holds after every cycle.
+
+
+def look(house: House) -> None:
+    no_address_is_on_two_services_that_may_not_share(house.seen)
+    for speaker in house.speakers.values():
+        no_path_is_of_a_node_that_is_not_eligible(speaker, house.store.snapshot)
+
+
+def no_address_is_on_two_services_that_may_not_share(snapshot: Snapshot) -> None:
+    holders: dict[Address, list[Service]] = {}
+    for service in snapshot.services.values():
+        for address in service.addresses:
+            holders.setdefault(address, []).append(service)
+    for address, found in holders.items():
+        for one in found:
+            for other in found:
+                assert one is other or not why_not_shared(one, other), (address, one, other)
+
+
+def no_path_is_of_a_node_that_is_not_eligible(speaker: Speaker, snapshot: Snapshot) -> None:
+    plan = speaker.plan
+    assert plan is not None
+    assert speaker.gobgpd.paths == plan.paths
+    book = plan.memory.book if plan.memory is not None else None
+    if not plan.paths:
+        return
+    assert book is not None
+    owners, eligibility = book.owners(), Eligibility.of(snapshot)
+    for key in plan.paths:
+        entry = book.entry(key)
+        assert entry is not None
+        allowed: set[str] = set()
+        for service in (snapshot.services[one] for one in owners[key.prefix]):
+            for address in service.addresses:
+                pool = pool_of(address, service, snapshot.eips)
+                if pool is not None and address in key.prefix:
+                    may = eligible_nodes(
+                        snapshot, service, address, selector=pool.node_selector, eligibility=eligibility
+                    )
+                    allowed |= may.eligible | may.leaving
+        assert entry.node in allowed, (key, entry.node, allowed)
+
+
+Held = Mapping[Key, frozenset[Address]]
+
+
+def untouched(snapshot: Snapshot, act: Act) -> Held:
+    """The addresses of Services that ask for none in particular, unless the act concerns a holder of them."""
+    held = addresses_of(snapshot)
+    touched = {Key("shop", name[8:-5]) for name in act.batch if name.startswith("service-")}
+    moving = {address for key in touched for address in held.get(key, ())}
+    return {
+        key: addresses - moving
+        for key, addresses in held.items()
+        if key not in touched and not asks(snapshot.services[key])
+    }
+
+
+def asks(service: Service) -> bool:
+    return not {keys.EIP_ANNOTATION, keys.ADDRESS_ANNOTATION}.isdisjoint(service.meta.annotations)
+
+
+def stay(before: Held, after: Snapshot) -> None:
+    now = addresses_of(after)
+    for key, addresses in before.items():
+        assert addresses <= now.get(key, frozenset()), key
+
+
+# What holds at the end.
+
+
+def comes_to_rest(house: House) -> None:
+    before = dict(house.rows)
+    assert not house.cycle()
+    assert house.rows == before
+
+
+def a_new_controller_writes_nothing(house: House) -> None:
+    house.restart_controller()
+    comes_to_rest(house)
+
+
+def new_speakers_change_nothing(house: House) -> None:
+    """They adopt what runs: at no instant is anything else announced, nor in the end."""
+    before = routes_of(house)
+    for node in list(house.speakers):
+        house.start(node)
+    for _ in range(4):
+        house.cycle()
+        assert {node: one.paths for node, one in routes_of(house).items()} == {
+            node: one.paths for node, one in before.items()
+        }
+        house.now += 2
+    house.settle()
+    assert routes_of(house) == before
+
+
+def fresh(house: House) -> House:
+    """Everything new but the folder and the Services' statuses."""
+    kept = [row for ref, row in house.rows.items() if ref.kind is Kind.SERVICE]
+    again = House(house.files, rows=kept, stopped=house.stopped, silent=house.silent, now=house.now)
+    again.settle()
+    return again
+
+
+def is_same_as(one: House, other: House) -> None:
+    assert statuses_of(one) == statuses_of(other)
+    there, here = routes_of(one), routes_of(other)
+    assert there.keys() == here.keys()
+    for node in there:
+        assert there[node].paths == here[node].paths
+        if node not in one.store.snapshot.nodes or one.store.snapshot.bgp_conf is None:
+            # Of a node that nobody knows, and without a BgpConf, the empty gobgpd idles on as it was.
+            continue
+        assert there[node] == here[node]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(folders(), st.lists(acts, max_size=6))
+def test_a_replay_of_any_edits_ends_as_starting_fresh_at_their_end(
+    folder: dict[str, Json], story: list[Act]
+) -> None:
+    house = play(folder, story)
+    comes_to_rest(house)
+    is_same_as(house, fresh(house))
+    a_new_controller_writes_nothing(house)
+    new_speakers_change_nothing(house)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(folders(), st.lists(acts, max_size=4), st.integers(0, 2**16))
+def test_the_order_of_input_within_a_batch_never_matters(
+    folder: dict[str, Json], story: list[Act], seed: int
+) -> None:
+    house, mixed = play(folder, story), play(folder, story, order=random.Random(seed))
+    assert mixed.store.snapshot == house.store.snapshot
+    assert mixed.rows == house.rows
+    assert routes_of(mixed) == routes_of(house)
