@@ -69,6 +69,12 @@ class Lab:
             raise LabError(f"{name} was never started in lab {self.folder.path.name}")
         return found
 
+    def expect_alive(self) -> None:
+        """Raises LabError with the end of its log if a process that was started has ended."""
+        for process in self.processes.all():
+            if not process.alive():
+                raise LabError(f"{process.name} ended by itself; the end of its log:\n{process.tail()}")
+
     def build(self) -> None:
         """Namespaces, links, routers and pods; no speakers yet."""
         build(self.topology, lab_id=self.id)

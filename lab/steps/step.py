@@ -139,6 +139,8 @@ def moved(tally: Tally) -> str:
 
 
 def _down(lab: Lab) -> list[tuple[str, str, str]]:
+    # Whoever waits for sessions waits in vain for a daemon that could not start.
+    lab.expect_alive()
     return [
         (name, session.peer, session.state)
         for name, router in lab.routers.items()
