@@ -14,7 +14,7 @@ from . import options
 @click.option("--claim-all", is_flag=True, help="Take every LoadBalancer Service without a class.")
 @click.option("--metrics-addr", default=":50053", show_default=True, help="Metrics and health; port 0: off.")
 def command(**values: Any) -> int:
-    """Controller and speaker for one machine, over a folder of manifests."""
+    """Controller and speaker of one machine, over a folder of manifests."""
     speaker, controller = options.speaker_from(values), options.controller_from(values)
     from openelb_bgp.run import main
 
