@@ -129,8 +129,8 @@ class Router:
 
 def remove_traces(pathspaces: Iterable[str]) -> None:
     """Delete what routers keep outside their lab's folder; their daemons must have ended."""
-    for parent in (_ETC, _RUN):
-        for pathspace in pathspaces:
+    for pathspace in pathspaces:
+        for parent in (_ETC, _RUN):
             shutil.rmtree(parent / pathspace, ignore_errors=True)
 
 
