@@ -73,13 +73,13 @@ class Channel:
         """One request, answers one by one; the deadline is for all of them, None for none."""
         method = service.methods_by_name[name]
         invoke = self._channel.unary_stream(_path(method), *_codec(method))
-        call = invoke(request, timeout=deadline)
-        try:
-            with self._translated(name, deadline or 0.0):
+        with self._translated(name, deadline or 0.0):
+            call = invoke(request, timeout=deadline)
+            try:
                 async for answer in call:
                     yield answer
-        finally:
-            call.cancel()
+            finally:
+                call.cancel()
 
     @contextlib.contextmanager
     def _translated(self, name: str, deadline: float) -> Any:
@@ -87,6 +87,9 @@ class Channel:
             yield
         except grpc.aio.AioRpcError as exc:
             raise self._in_our_words(name, deadline, exc) from exc
+        except grpc.aio.UsageError as exc:
+            # Somebody else of us has closed the channel, because gobgpd is gone.
+            raise SidecarUnavailable(self.target, "the connection was closed") from exc
 
     def _in_our_words(self, name: str, deadline: float, exc: grpc.aio.AioRpcError) -> GobgpError:
         text = exc.details() or exc.code().name
