@@ -102,7 +102,7 @@ gobgp_from_debian() {
   [[ $package ]] || return 1
   say "  gobgpd $version: unpacking Debian's package"
   (
-    cd "$folder"
+    cd "$folder" || exit 1
     apt-get -qq -o APT::Sandbox::User=root download "gobgpd=$package" </dev/null
     dpkg-deb -x ./gobgpd_*.deb unpacked
     mv unpacked/usr/bin/gobgp* .
