@@ -61,7 +61,9 @@ def allocate(
         message = f"not yet listed: {', '.join(missing)}; addresses are given and released once they are"
         return Allocation(_NONE, _NONE, Refused(Reason.WAITING_FOR_SYNC, message))
     memory = previous._memory if previous else None
-    if memory is None or not same_terms(memory.book, snapshot, rules=rules, blocked_pools=blocked_pools):
+    if memory is None or not same_terms(
+        memory.book, snapshot, seen=memory.snapshot, rules=rules, blocked_pools=blocked_pools
+    ):
         memory = Memory(PoolBook(snapshot, rules=rules, blocked_pools=blocked_pools))
-    memory = advance(memory, snapshot.services)
+    memory = advance(memory, snapshot)
     return Allocation(MappingProxyType(memory.decisions), MappingProxyType(memory.pools), None, memory)

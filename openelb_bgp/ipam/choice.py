@@ -57,7 +57,7 @@ class Chooser:
         """Give the Service what it wants, or say why not."""
         if want.address is not None:
             return self._named_address(claim, want.address)
-        recalled = self._recalled(claim, want)
+        recalled = self._recalled(claim, want) if claim.remembered else None
         if recalled is not None:
             return recalled
         if want.pool:
@@ -137,9 +137,8 @@ class Chooser:
 
     def _any_pool(self, claim: Claim, family: Family) -> Given | Refused:
         namespace, protocol = claim.service.meta.namespace, claim.request.protocol
-        tiers = self._book.tiers(namespace, family, protocol)
         tried: list[Refused] = []
-        for pool in (*tiers.bound, *tiers.default, *tiers.of_protocol):
+        for pool in self._book.candidates(namespace, family, protocol):
             result = self._from_pool(claim, pool, family)
             if isinstance(result, Given):
                 return result

@@ -14,6 +14,7 @@ from ..model.addresses import Address
 from ..model.meta import Key
 from ..model.reasons import Refused
 from ..model.services import Service
+from ..model.snapshot import Snapshot
 from .choice import Chooser
 from .claims import Claim, Gap, Given, Want, claim_of, gap_of
 from .decisions import Decision, decide, leave_alone, refuse_node_proxy, release
@@ -37,7 +38,7 @@ class Memory(msgspec.Struct, frozen=True):
     """
 
     book: PoolBook
-    services: Mapping[Key, Service] = _NONE
+    snapshot: Snapshot = Snapshot()
     claims: Mapping[Key, Claim] = _NONE
     present: Mapping[int, Keys] = _NONE
     contests: Mapping[int, Contest] = _NONE
@@ -49,16 +50,16 @@ class Memory(msgspec.Struct, frozen=True):
     pools: Mapping[str, PoolUse] = _NONE
 
 
-def advance(memory: Memory, services: Mapping[Key, Service]) -> Memory:
-    """Allocate for these Services, starting from what is known of the last ones."""
-    return _Cycle(memory, services).run()
+def advance(memory: Memory, snapshot: Snapshot) -> Memory:
+    """Allocate for the Services of a snapshot of the same book, starting from what is known of the last."""
+    return _Cycle(memory, snapshot).run()
 
 
 class _Cycle:
-    def __init__(self, memory: Memory, services: Mapping[Key, Service]) -> None:
+    def __init__(self, memory: Memory, snapshot: Snapshot) -> None:
         self._book = memory.book
-        self._before = memory.services
-        self._services = services
+        self._before = memory.snapshot.services
+        self._snapshot, self._services = snapshot, snapshot.services
         self._claims = dict(memory.claims)
         self._present = dict(memory.present)
         self._contests = dict(memory.contests)
@@ -77,7 +78,7 @@ class _Cycle:
         self._serve_the_wanting()
         return Memory(
             book=self._book,
-            services=self._services,
+            snapshot=self._snapshot,
             claims=self._claims,
             present=self._present,
             contests=self._contests,

@@ -27,7 +27,7 @@ NO_FOOTPRINT = Footprint()
 def footprint_of(claim: Claim, addresses: Iterable[Given], book: PoolBook) -> Footprint:
     """What a Service occupies that will have these addresses and still shows those of its claim."""
     held = [(given.pool, number(given.address)) for given in addresses]
-    numbers = dict.fromkeys([*(value for _, value in held), *claim.reserved])
+    numbers = {value for _, value in held}.union(claim.reserved)
     blocks = [
         place for value in numbers for pool in book.holding(value) if (place := (pool, value)) not in held
     ]

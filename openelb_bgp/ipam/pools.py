@@ -74,14 +74,6 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Tiers(msgspec.Struct, frozen=True):
-    """The pools that may serve a Service that names none, in the order of the contract's rules 2, 3 and 4."""
-
-    bound: tuple[Pool, ...]
-    default: tuple[Pool, ...]
-    of_protocol: tuple[Pool, ...]
-
-
 class PoolBook:
     """All pools, nodes' addresses and namespaces' labels of one snapshot. Never changes."""
 
@@ -98,7 +90,7 @@ class PoolBook:
             for name, eip in self.eips.items()
         }
         self._starts, self._owners = _index(self.pools.values())
-        self._tiers: dict[tuple[str, Family, Protocol | None], Tiers] = {}
+        self._candidates: dict[tuple[str, Family, Protocol | None], tuple[Pool, ...]] = {}
 
     def holding(self, value: int) -> tuple[str, ...]:
         """Names of the pools that the address lies in; those that overlap another come last, then by name."""
@@ -108,15 +100,20 @@ class PoolBook:
         """Whether the pool is bound to the namespace; one that is only mentioned has no labels."""
         return pool.binds(namespace, self.namespaces.get(namespace, EMPTY))
 
-    def tiers(self, namespace: str, family: Family, protocol: Protocol | None) -> Tiers:
-        """The pools that may serve, of the family and, if one is asked for, of the protocol."""
-        asked = (namespace, family, protocol)
-        if asked not in self._tiers:
-            self._tiers[asked] = self._make_tiers(namespace, family, protocol)
-        return self._tiers[asked]
+    def candidates(self, namespace: str, family: Family, protocol: Protocol | None) -> tuple[Pool, ...]:
+        """The pools that may serve a Service that names none, in the order in which they are tried.
 
-    def _make_tiers(self, namespace: str, family: Family, protocol: Protocol | None) -> Tiers:
-        candidates = sorted(
+        Those bound to the namespace, then the defaults, then, if a protocol is asked for, those bound to no
+        namespace; each by priority, then name. All have the family, and the protocol if one is asked for.
+        """
+        asked = (namespace, family, protocol)
+        found = self._candidates.get(asked)
+        if found is None:
+            found = self._candidates[asked] = self._find_candidates(namespace, family, protocol)
+        return found
+
+    def _find_candidates(self, namespace: str, family: Family, protocol: Protocol | None) -> tuple[Pool, ...]:
+        fitting = sorted(
             (
                 pool
                 for pool in self.pools.values()
@@ -124,22 +121,24 @@ class PoolBook:
             ),
             key=lambda pool: pool.order,
         )
-        bound = tuple(pool for pool in candidates if self.bound(pool, namespace))
-        others = [pool for pool in candidates if not self.bound(pool, namespace)]
-        default = tuple(pool for pool in others if pool.eip.is_default)
-        unbound = tuple(pool for pool in others if not pool.eip.is_default and not pool.eip.is_bound)
-        return Tiers(bound, default, unbound if protocol else ())
+        bound = [pool for pool in fitting if self.bound(pool, namespace)]
+        others = [pool for pool in fitting if not self.bound(pool, namespace)]
+        default = [pool for pool in others if pool.eip.is_default]
+        unbound = [pool for pool in others if not pool.eip.is_default and not pool.eip.is_bound]
+        return (*bound, *default, *(unbound if protocol else ()))
 
 
-def same_terms(book: PoolBook, snapshot: Snapshot, *, rules: Rules, blocked_pools: frozenset[str]) -> bool:
-    """Whether a new book of that snapshot would equal this one."""
+def same_terms(
+    book: PoolBook, snapshot: Snapshot, *, seen: Snapshot, rules: Rules, blocked_pools: frozenset[str]
+) -> bool:
+    """Whether a new book of that snapshot would equal this one, which is that of `seen`."""
     return (
         rules == book.rules
         and blocked_pools == book.blocked_pools
-        and invalid_eips(snapshot) == book.invalid
-        and labels_of(snapshot) == book.namespaces
-        and node_numbers(snapshot, rules) == book.node_numbers
-        and terms_of(snapshot.eips) == book.eips
+        and (snapshot.invalid is seen.invalid or invalid_eips(snapshot) == book.invalid)
+        and (snapshot.namespaces is seen.namespaces or labels_of(snapshot) == book.namespaces)
+        and (snapshot.nodes is seen.nodes or node_numbers(snapshot, rules) == book.node_numbers)
+        and (snapshot.eips is seen.eips or terms_of(snapshot.eips) == book.eips)
     )
 
 
