@@ -42,7 +42,9 @@ _KINDS = (*NEEDED, Kind.SPEAKER, Kind.ENDPOINT_SLICE, Kind.BGP_CONF, Kind.BGP_PE
 
 def main(settings: ControllerSettings) -> int:
     """Run a controller until SIGTERM; returns the exit code."""
-    logging.configure(verbosity=settings.logging.verbosity, colour=settings.logging.colour)
+    logging.configure(
+        verbosity=settings.logging.verbosity, colour=settings.logging.colour, remarks=settings.remarks
+    )
     return process.run(lambda stop: exit_code_of(_serve(settings, stop)))
 
 

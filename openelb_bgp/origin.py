@@ -100,6 +100,9 @@ async def exit_code_of(daemon: Awaitable[None]) -> int:
     except (FilesError, PortTaken) as error:
         log.error("cannot_start", error=str(error))
         return ExitCode.FAILED
+    except Exception as error:
+        log.exception("ended_unexpectedly", error=f"{type(error).__name__}: {error}")
+        return ExitCode.FAILED
     return ExitCode.OK
 
 

@@ -16,7 +16,9 @@ from openelb_bgp.speaker import Speaker
 
 def main(speaker: SpeakerSettings, controller: ControllerSettings) -> int:
     """Run both until SIGTERM; returns the exit code."""
-    logging.configure(verbosity=speaker.logging.verbosity, colour=speaker.logging.colour)
+    logging.configure(
+        verbosity=speaker.logging.verbosity, colour=speaker.logging.colour, remarks=speaker.remarks
+    )
     return process.run(lambda stop: exit_code_of(_serve(speaker, controller, stop)))
 
 

@@ -5,17 +5,35 @@ of OpenELB that have no effect here are accepted and named, so that its argument
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
 
 from openelb_bgp.model.keys import DEFAULT_NAMESPACE
+from openelb_bgp.model.meta import EMPTY
 
 DEFAULT_STATE = Path("/var/lib/openelb-bgp")
 DEFAULT_RUNTIME = Path("/run/openelb-bgp")
-WITHOUT_EFFECT = ("--secret", "MEMBER_LIST_SECRET", "--log-path", "--keepalived-args", "OPENELB_DSNAME")
+
+_ABOUT_FLAGS: Mapping[str, str] = {
+    "--api-hosts": "gobgpd's API is open there too: whoever reaches it owns your routes",
+    "--bind-addr": "no effect: speakers do not watch each other in this version",
+    "--bind-port": "no effect: speakers do not watch each other in this version",
+    "--keepalived-args": "no effect: this version starts no keepalived",
+    "--kubeconfig": "no effect: this version reads its objects from --files, not from a cluster",
+    "--leader-elect": "no effect: the one controller of a state is who holds its lock",
+    "--log-path": "no effect: the log goes to standard error",
+    "--readiness-addr": "no effect: /readyz is served on --metrics-addr",
+    "--secret": "no effect: the key protects nothing here, and its default is public",
+    "--webhook-cert-dir": "no effect: this version serves no webhook; openelb-bgp validate checks manifests",
+    "--webhook-port": "no effect: this version serves no webhook; openelb-bgp validate checks manifests",
+}
+_ABOUT_VARIABLES: Mapping[str, str] = {
+    "MEMBER_LIST_SECRET": _ABOUT_FLAGS["--secret"],
+    "OPENELB_DSNAME": "no effect: a speaker needs not know what it was started by",
+}
 
 
 class SettingError(Exception):
@@ -25,16 +43,21 @@ class SettingError(Exception):
 class ExitCode(enum.IntEnum):
     """What the commands return to the shell.
 
-    OK: ended as asked. FAILED: a check failed or an unexpected error, which is logged. USAGE: a bad flag.
-    STATE: the state is damaged, locked by another controller, or cannot be written. SIDECAR: gobgpd could
-    not be started at all.
+    A signal that comes before a daemon has set itself up ends it with 128 and the signal's number, as usual.
     """
 
     OK = 0
     FAILED = 1
     USAGE = 2
     STATE = 3
-    SIDECAR = 4
+
+
+EXIT_CODES: Mapping[ExitCode, str] = {
+    ExitCode.OK: "ended as asked",
+    ExitCode.FAILED: "a check failed, or something unexpected happened, which is logged",
+    ExitCode.USAGE: "a flag or a folder that cannot be used",
+    ExitCode.STATE: "the state is damaged, cannot be written, or has another controller",
+}
 
 
 class HostPort(msgspec.Struct, frozen=True):
@@ -63,19 +86,21 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControllerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the controller."""
+    """Of the controller. `remarks` are as in SpeakerSettings."""
 
     source: SourceSettings
     claim_all: bool = False
     ignore_exclude_lb: bool = False
     metrics: HostPort = HostPort("", 50052)
     logging: Logging = Logging()
+    remarks: Mapping[str, str] = EMPTY
 
 
 class SpeakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Of a speaker. `gobgp_target` names a gobgpd that somebody else runs; then no sidecar is started.
 
-    `resync` is how many seconds pass between two full comparisons with gobgpd.
+    `resync` is how many seconds pass between two full comparisons with gobgpd. `remarks` are what is to be
+    said once of the flags and variables that were given, by their names.
     """
 
     source: SourceSettings
@@ -86,13 +111,21 @@ class SpeakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_hosts: str | None = None
     layer2: bool = True
     vip: bool = True
-    bind_address: str = ""
-    bind_port: int = 7946
     ignore_exclude_lb: bool = False
     withdraw_on_exit: bool = False
     resync: float = 30.0
     metrics: HostPort = HostPort("", 50053)
     logging: Logging = Logging()
+    remarks: Mapping[str, str] = EMPTY
+
+
+def remarks(given: Collection[str], *, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """What the operator should know of flags given and variables set, by their names, never by their values.
+
+    OpenELB's that have no effect here are accepted, so that arguments set by hand go on working.
+    """
+    said = {flag: _ABOUT_FLAGS[flag] for flag in sorted(given) if flag in _ABOUT_FLAGS}
+    return said | {name: text for name, text in _ABOUT_VARIABLES.items() if environment.get(name)}
 
 
 def host_port(text: str, *, flag: str) -> HostPort:
@@ -114,7 +147,10 @@ def source_settings(
 ) -> SourceSettings:
     """The source as asked for. Raises SettingError where there is none or the folder cannot be read."""
     if files is None:
-        raise SettingError("no source is given: write --files DIR, a folder of Kubernetes manifests")
+        raise SettingError(
+            "no source is given: write --files DIR, a folder of Kubernetes manifests; this version does not "
+            "speak to a cluster"
+        )
     if not files.is_dir():
         raise SettingError(f"--files {files}: there is no such folder; make it or name another")
     return SourceSettings(

@@ -36,7 +36,9 @@ log = structlog.get_logger(__name__)
 
 def main(settings: SpeakerSettings) -> int:
     """Run a speaker until SIGTERM; returns the exit code."""
-    logging.configure(verbosity=settings.logging.verbosity, colour=settings.logging.colour)
+    logging.configure(
+        verbosity=settings.logging.verbosity, colour=settings.logging.colour, remarks=settings.remarks
+    )
     return process.run(lambda stop: exit_code_of(_serve(settings, stop)))
 
 

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,8 @@ from openelb_bgp import settings
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_ACCEPTED_BY_ALL = ("--kubeconfig", "--secret", "--log-path", "--keepalived-args")
+_ACCEPTED_BY_CONTROLLER = ("--webhook-port", "--webhook-cert-dir", "--readiness-addr")
 
 
 class OneLineError(click.ClickException):
@@ -46,20 +48,56 @@ def source_options() -> Callable[[Command], Command]:
     )
 
 
+def go_flag(name: str, *, default: bool = False, says: str = "", hidden: bool = False) -> Any:
+    """A flag as Go's programs take it: `--name` and `--name=true|false`."""
+    return click.option(
+        name,
+        type=bool,
+        is_flag=False,
+        flag_value=True,
+        default=default,
+        metavar="",
+        help=says,
+        hidden=hidden,
+    )
+
+
+class _Verbosity(click.IntRange):
+    """A number that may come with Go's equals sign, as in `-v=4`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        written: Any = str(value).removeprefix("=")
+        return super().convert(written, param, ctx)
+
+
 def common_options() -> Callable[[Command], Command]:
-    """What every daemon takes; those of OpenELB that mean nothing here are hidden."""
+    """What every daemon takes; what has no effect here is hidden, and said when it is given."""
     return _apply(
         [
-            click.option(
+            go_flag(
                 "--ignore-exclude-lb",
-                is_flag=True,
-                help="Announce from nodes labelled exclude-from-external-load-balancers too.",
+                says="Announce from nodes labelled exclude-from-external-load-balancers too.",
             ),
-            click.option("-v", "--v", "verbosity", type=int, default=0, help="More log lines: 1, 2 …"),
+            click.option(
+                "-v", "--v", "verbosity", type=_Verbosity(min=0), default=0, help="More log lines: 1, 2 …"
+            ),
             click.option("--colour/--no-colour", default=None, help="Colour instead of JSON in the log."),
-            click.option("--secret", hidden=True),
-            click.option("--log-path", hidden=True),
-            click.option("--keepalived-args", hidden=True),
+            *(click.option(flag, hidden=True) for flag in _ACCEPTED_BY_ALL),
+        ]
+    )
+
+
+def controller_options() -> Callable[[Command], Command]:
+    """What `controller` and `run` take."""
+    return _apply([go_flag("--claim-all", says="Take every LoadBalancer Service without a class.")])
+
+
+def cluster_options() -> Callable[[Command], Command]:
+    """What OpenELB's controller takes besides, for what only a cluster has."""
+    return _apply(
+        [
+            click.option("--leader-elect", is_flag=False, flag_value="true", hidden=True),
+            *(click.option(flag, hidden=True) for flag in _ACCEPTED_BY_CONTROLLER),
         ]
     )
 
@@ -81,22 +119,34 @@ def speaker_options() -> Callable[[Command], Command]:
             click.option(
                 "--api-hosts", help="Open gobgpd's API here too. Whoever reaches it owns your routes."
             ),
-            click.option("--enable-layer2/--disable-layer2", "layer2", default=True, hidden=True),
-            click.option(
-                "--enable-keepalived-vip/--disable-keepalived-vip", "vip", default=True, hidden=True
-            ),
-            click.option("--bind-addr", default="", help="Address for the speakers' membership."),
-            click.option("--bind-port", type=click.IntRange(1, 65535), default=7946, show_default=True),
-            click.option(
+            go_flag("--enable-layer2", default=True, hidden=True),
+            go_flag("--enable-keepalived-vip", default=True, hidden=True),
+            click.option("--bind-addr", hidden=True),
+            click.option("--bind-port", type=click.IntRange(1, 65535), hidden=True),
+            go_flag(
                 "--withdraw-on-exit",
-                is_flag=True,
-                help="On SIGTERM withdraw everything and end gobgpd, instead of leaving the routes.",
+                says="On SIGTERM withdraw everything and end gobgpd, instead of leaving the routes.",
             ),
             click.option(
-                "--resync", type=click.FloatRange(min=0.1), default=30.0, help="Seconds between comparisons."
+                "--resync",
+                type=click.FloatRange(min=0.1),
+                default=30.0,
+                show_default=True,
+                help="Seconds between full comparisons with gobgpd.",
             ),
         ]
     )
+
+
+def epilog() -> str:
+    """The exit codes, for `--help`."""
+    return "Exit codes: " + "; ".join(f"{code:d} {text}" for code, text in settings.EXIT_CODES.items()) + "."
+
+
+def remarks_from(values: dict[str, Any]) -> Mapping[str, str]:
+    """What is to be said of the flags that were given."""
+    given = {f"--{name.replace('_', '-')}" for name, value in values.items() if value is not None}
+    return settings.remarks(given, environment=os.environ)
 
 
 def source_from(values: dict[str, Any]) -> settings.SourceSettings:
@@ -133,26 +183,24 @@ def speaker_from(values: dict[str, Any]) -> settings.SpeakerSettings:
         gobgpd=values["gobgpd"],
         gobgp_target=values["gobgp_target"],
         api_hosts=values["api_hosts"],
-        layer2=values["layer2"],
-        vip=values["vip"],
-        bind_address=values["bind_addr"],
-        bind_port=values["bind_port"],
+        layer2=values["enable_layer2"],
+        vip=values["enable_keepalived_vip"],
         ignore_exclude_lb=values["ignore_exclude_lb"],
         withdraw_on_exit=values["withdraw_on_exit"],
         resync=values["resync"],
         metrics=address_from(values, flag="--metrics-addr"),
         logging=logging_from(values),
+        remarks=remarks_from(values),
     )
 
 
-def controller_from(
-    values: dict[str, Any], *, metrics_flag: str = "--metrics-addr"
-) -> settings.ControllerSettings:
+def controller_from(values: dict[str, Any]) -> settings.ControllerSettings:
     """A controller's settings. Raises OneLineError."""
     return settings.ControllerSettings(
         source=source_from(values),
         claim_all=values["claim_all"],
         ignore_exclude_lb=values["ignore_exclude_lb"],
-        metrics=address_from(values, flag=metrics_flag),
+        metrics=address_from(values, flag="--metrics-addr"),
         logging=logging_from(values),
+        remarks=remarks_from(values),
     )

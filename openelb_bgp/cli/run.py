@@ -7,11 +7,11 @@ import click
 from . import options
 
 
-@click.command()
+@click.command(epilog=options.epilog())
 @options.source_options()
 @options.speaker_options()
 @options.common_options()
-@click.option("--claim-all", is_flag=True, help="Take every LoadBalancer Service without a class.")
+@options.controller_options()
 @click.option("--metrics-addr", default=":50053", show_default=True, help="Metrics and health; port 0: off.")
 def command(**values: Any) -> int:
     """Controller and speaker of one machine, over a folder of manifests."""

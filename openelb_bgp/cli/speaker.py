@@ -7,7 +7,7 @@ import click
 from . import options
 
 
-@click.command()
+@click.command(epilog=options.epilog())
 @options.source_options()
 @options.speaker_options()
 @options.common_options()

@@ -2,16 +2,20 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 
 import structlog
+
+from openelb_bgp.model.meta import EMPTY
 
 _INFO_AND_BELOW = {0: logging.INFO}
 
 
-def configure(*, verbosity: int, colour: bool | None) -> None:
+def configure(*, verbosity: int, colour: bool | None, remarks: Mapping[str, str] = EMPTY) -> None:
     """Log to standard error: transitions at info, from verbosity 1 on details too.
 
-    `colour` None chooses colour where standard error is a terminal, else one JSON object a line.
+    `colour` None chooses colour where standard error is a terminal, else one JSON object a line. `remarks`
+    are what to say of flags at the start, by flag.
     """
     on_terminal = sys.stderr.isatty() if colour is None else colour
     renderer: structlog.types.Processor = (
@@ -29,3 +33,6 @@ def configure(*, verbosity: int, colour: bool | None) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+    log = structlog.get_logger(__name__)
+    for flag, remark in remarks.items():
+        log.warning("flag_given", flag=flag, remark=remark)

@@ -1,0 +1,89 @@
+"""Flags and environment as settings: what is taken, what is refused in one line, what is said of the rest."""
+
+from pathlib import Path
+
+import pytest
+
+from openelb_bgp.settings import (
+    EXIT_CODES,
+    ExitCode,
+    HostPort,
+    SettingError,
+    SourceSettings,
+    host_port,
+    node_name,
+    remarks,
+    source_settings,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        (":50053", HostPort("", 50053)),
+        ("127.0.0.1:0", HostPort("127.0.0.1", 0)),
+        ("node1.example:65535", HostPort("node1.example", 65535)),
+        ("[fd00::1]:50052", HostPort("fd00::1", 50052)),
+    ],
+)
+def test_an_address_to_listen_on_reads_as_go_programs_write_it(text: str, address: HostPort) -> None:
+    assert host_port(text, flag="--metrics-addr") == address
+
+
+def test_an_address_is_printed_as_it_is_written() -> None:
+    assert [str(host_port(text, flag="")) for text in (":80", "[::1]:80")] == [":80", "[::1]:80"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "50053", "host:", "host:x", ":65536", ":-1", ":٣", "fd00::zz:80", "[x:y]:1"]
+)
+def test_an_address_that_is_none_is_refused_by_flag_and_text(text: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        host_port(text, flag="--metrics-addr")
+    assert str(refused.value).startswith(f"--metrics-addr {text!r}: ")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_node_is_named_by_the_flag_then_by_the_environment_then_by_the_host() -> None:
+    there = {"NODE_NAME": "from-environment"}
+    assert node_name("from-flag", environment=there, hostname="Host") == "from-flag"
+    assert node_name(None, environment=there, hostname="Host") == "from-environment"
+    assert node_name(None, environment={}, hostname="Host") == "host"
+    with pytest.raises(SettingError, match="--node-name NAME"):
+        node_name(None, environment={}, hostname="")
+
+
+def test_a_source_is_a_folder_with_its_state_and_our_namespace(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert source_settings(files=tmp_path, state=state, environment={}) == SourceSettings(
+        files=tmp_path, state=state, namespace="openelb-system"
+    )
+    there = source_settings(files=tmp_path, state=state, environment={"OPENELB_NAMESPACE": "lb"})
+    assert there.namespace == "lb"
+
+
+def test_without_a_folder_there_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="write --files DIR"):
+        source_settings(files=None, state=None, environment={})
+    with pytest.raises(SettingError, match="no such folder"):
+        source_settings(files=tmp_path / "none", state=None, environment={})
+
+
+def test_flags_and_variables_of_openelb_without_effect_are_named_and_their_values_are_not() -> None:
+    given = {"--secret", "--log-path", "--keepalived-args", "--metrics-addr"}
+    variables = {"MEMBER_LIST_SECRET": "hush-hush", "OPENELB_DSNAME": "openelb-speaker", "HOME": "/root"}
+    said = remarks(given, environment=variables)
+    assert list(said) == [
+        *("--keepalived-args", "--log-path", "--secret"),
+        *("MEMBER_LIST_SECRET", "OPENELB_DSNAME"),
+    ]
+    assert all(text.startswith("no effect: ") for text in said.values())
+    assert "hush-hush" not in repr(said)
+
+
+def test_an_open_api_is_warned_about() -> None:
+    assert "owns your routes" in remarks({"--api-hosts"}, environment={})["--api-hosts"]
+
+
+def test_every_exit_code_is_explained() -> None:
+    assert set(EXIT_CODES) == set(ExitCode)
