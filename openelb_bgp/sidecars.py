@@ -4,18 +4,20 @@ Two inhabitants: one kept by `openelb-bgp sidecar gobgpd`, started here where no
 somebody else keeps (`--gobgp-target`), which can be talked to and no more.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
 
-from openelb_bgp.bgp.announcer import BgpAnnouncer, Daemon
+from openelb_bgp.bgp.announcer import BgpAnnouncer
+from openelb_bgp.bgp.daemon import CannotRestart, Daemon
 from openelb_bgp.bgp.gobgp.client import Client
-from openelb_bgp.bgp.gobgp.errors import GobgpError, SidecarUnavailable
+from openelb_bgp.bgp.gobgp.errors import SidecarUnavailable
 from openelb_bgp.bgp.gobgp.features import parse_version
 from openelb_bgp.bgp.memory import Memory
 from openelb_bgp.bgp.planned import PlanOptions
-from openelb_bgp.host import boot
+from openelb_bgp.host import boot, busy
 from openelb_bgp.plugins import Workplace
 from openelb_bgp.settings import SpeakerSettings
 from openelb_bgp.sidecar import client as sidecar
@@ -63,10 +65,6 @@ async def end_gobgpd(settings: SpeakerSettings) -> None:
         log.warning("gobgpd_not_ended", error=str(error))
 
 
-class CannotRestart(GobgpError):
-    """The global configuration changed, and the gobgpd in use is not ours to restart."""
-
-
 class KeptGobgpd:
     """A gobgpd under a sidecar over `directory`; both outlive the speaker."""
 
@@ -96,7 +94,8 @@ class KeptGobgpd:
         try:
             await sidecar.hang_up(self._directory, address)
         except sidecar.SidecarError as error:
-            raise SidecarUnavailable(sidecar.api_target(self._directory), str(error)) from error
+            # What follows resets the session anyway, and then costs that peer its routes for seconds.
+            log.warning("session_not_hung_up", address=address, error=str(error))
 
     async def last_words(self) -> Sequence[str]:
         """The newest lines of its log; none where the sidecar does not answer."""
@@ -104,6 +103,23 @@ class KeptGobgpd:
             return (await sidecar.dump(self._directory)).last_output
         except sidecar.SidecarError:
             return ()
+
+    async def rivals(self) -> Mapping[str, str]:
+        """Who else of this node speaks BGP to whom."""
+        return await asyncio.to_thread(_rivals, await self._pids())
+
+    async def holder(self, port: int) -> str:
+        """Who else of this node listens on that port."""
+        found = await asyncio.to_thread(busy.listener_on, port, exclude_pids=await self._pids())
+        return "" if found is None else str(found)
+
+    async def _pids(self) -> tuple[int, ...]:
+        """gobgpd itself, where it can be seen."""
+        try:
+            pid = (await sidecar.dump(self._directory)).pid
+        except sidecar.SidecarError:
+            return ()
+        return () if pid is None else (pid,)
 
 
 class ForeignGobgpd:
@@ -119,7 +135,8 @@ class ForeignGobgpd:
     async def restart(self) -> None:
         """Not ours to do. Raises CannotRestart."""
         raise CannotRestart(
-            f"BgpConf changed in what GoBGP reads only at its start: restart the gobgpd at {self._target}"
+            "BgpConf says something else than what gobgpd was started with: restart the gobgpd at "
+            f"{self._target}"
         )
 
     async def hang_up(self, address: str) -> None:
@@ -128,3 +145,15 @@ class ForeignGobgpd:
     async def last_words(self) -> Sequence[str]:
         """Its log is out of reach."""
         return ()
+
+    async def rivals(self) -> Mapping[str, str]:
+        """Which connections are its own cannot be told, so none is another's."""
+        return {}
+
+    async def holder(self, port: int) -> str:
+        """It may be on another machine."""
+        return ""
+
+
+def _rivals(exclude_pids: Sequence[int]) -> dict[str, str]:
+    return {str(one.peer): str(one.owner) for one in busy.established_bgp(exclude_pids)}

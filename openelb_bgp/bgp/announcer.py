@@ -1,59 +1,51 @@
-"""The BGP announcer: plan, observe, diff, apply, for the one gobgpd beside this speaker.
+"""The BGP announcer: observe, plan, diff, apply, for the one gobgpd beside this speaker.
 
-It adopts a gobgpd that runs and never stops one; a speaker that comes and goes changes nothing outside. What
-gobgpd runs is read back when it is adopted, after every failure and on each resync; in between our own
-changes are the truth. How changes are carried out is in `execute`, how gobgpd is reached in `Daemon`.
+It adopts a gobgpd that runs; a speaker that comes and goes changes nothing outside. How changes are carried
+out is in `execute`, what is known of gobgpd in `running`, how it is reached and watched in `connection`.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+import contextlib
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
 
 import msgspec
 import structlog
 
 from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.pools import Protocol as PoolProtocol
-from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.snapshot import Snapshot
-from openelb_bgp.model.statuses import GobgpStatus, PoolStatus, Problem, RouteCounts, SpeakerStatus
+from openelb_bgp.model.statuses import PoolStatus, RouteCounts, SpeakerStatus
 from openelb_bgp.ports import Announcement, Clock
 
-from . import metrics
-from .diff import Configuration, diff, needs_restart
-from .execute import Executor, Failure
-from .gobgp.canonical import canonical
+from . import metrics, status
+from .connection import Connection
+from .daemon import CannotRestart, Daemon
+from .diff import Configuration, diff, needs_restart, silent
+from .discovery import bare
+from .execute import Executor
 from .gobgp.client import ResetDirection
-from .gobgp.errors import GobgpError, SidecarUnavailable, UnknownApi
+from .gobgp.errors import GobgpError, Rejected
+from .gobgp.features import Features
 from .memory import Memory
-from .model import RoutingPolicy
-from .observe import observe
+from .model import GlobalConf, ObservedGlobal, ObservedPeer, PathKey
 from .plan import plan as make_plan
-from .planned import BgpPlan, PlanOptions
+from .planned import BgpPlan, PlanOptions, soonest
 from .port import Gobgp
+from .running import Running
+from .status import Obstacles
+from .wanted import Wanted
 from .watched import Sessions
 
 log = structlog.get_logger(__name__)
 
-
-class Daemon(Protocol):
-    """The gobgpd beside us, however it is kept."""
-
-    async def connect(self) -> Gobgp:
-        """A client of it. Raises GobgpError."""
-        ...
-
-    async def restart(self) -> None:
-        """End it without a goodbye, so that peers keep its routes, and start it anew. Raises GobgpError."""
-        ...
-
-    async def hang_up(self, address: str) -> None:
-        """End its TCP connection to a neighbour without a BGP word, where that can be done."""
-        ...
-
-    async def last_words(self) -> Sequence[str]:
-        """What it wrote last, the newest line at the end."""
-        ...
+_RETRY = 2.0
+"""Seconds until what gobgpd refused, or what another process was in the way of, is tried again."""
+_RESTART_PAUSE = 60.0
+"""Seconds between two restarts for one global configuration: it may be one that no gobgpd takes."""
+_UNMOVED = (
+    "gobgpd was restarted for this BgpConf, and shows another ASN, router id or port than it says: "
+    "see the sidecar's log"
+)
 
 
 class BgpAnnouncer:
@@ -74,22 +66,19 @@ class BgpAnnouncer:
         """`wake` asks for a cycle. `resync` is in seconds. `booted` is called once BGP runs on this boot."""
         self._daemon = daemon
         self._options = options
-        self._memory = memory
         self._clock = clock
         self._wake = wake
-        self._resync = resync
         self._new_boot = new_boot
         self._booted = booted
-        self._plan: BgpPlan | None = None
-        self._gobgp: Gobgp | None = None
-        self._connected = asyncio.Event()
-        self._actual: Configuration | None = None
-        self._routing = _Canonical(None, RoutingPolicy())
-        self._observed_at = 0.0
+        self._connection = Connection(daemon, clock=clock, changed=self._connection_changed)
+        self._running = Running(memory, clock=clock, resync=resync)
         self._sessions = Sessions(clock)
+        self._features: Features | None = None
         self._adopted: frozenset[tuple[str, str]] | None = None
-        self._failures: tuple[Failure, ...] = ()
-        self._error: GobgpError | None = None
+        self._plan: BgpPlan | None = None
+        self._wanted = Wanted()
+        self._restarted: tuple[GlobalConf, float] | None = None
+        self._obstacles = Obstacles()
 
     @property
     def protocol(self) -> PoolProtocol:
@@ -98,8 +87,7 @@ class BgpAnnouncer:
 
     def contribute(self, facts: Facts) -> Facts:
         """The facts with our sessions, and with what was found when gobgpd was adopted."""
-        gobgp = self._gobgp
-        version = gobgp.features.version if gobgp is not None else None
+        version = None if self._features is None else self._features.version
         return msgspec.structs.replace(
             facts,
             sessions=self._sessions.facts,
@@ -108,215 +96,196 @@ class BgpAnnouncer:
         )
 
     async def run(self) -> None:
-        """Follow gobgpd's sessions for ever; each change is a wake-up."""
-        while True:
-            await self._connected.wait()
-            gobgp = self._gobgp
-            if gobgp is None:
-                self._connected.clear()
-                continue
-            try:
-                await self._follow(gobgp)
-            except GobgpError as error:
-                await self._lose(error)
-            self._wake()
+        """Keep a connection to gobgpd and follow its sessions for ever; each change is a wake-up."""
+        await self._connection.run(self._follow, self._felt)
 
     async def reconcile(self, snapshot: Snapshot, facts: Facts) -> Announcement:
-        """Plan, observe, apply. A gobgpd that does not answer is reported; the next cycle tries again."""
-        plan = make_plan(snapshot, facts, options=self._options, previous=self._plan)
-        self._plan = plan
-        self._sessions.name({address: peer.name for address, peer in plan.peers.items()})
-        settled = False
-        try:
+        """Observe, plan, apply. A gobgpd that does not answer is reported; the connection is made anew."""
+        async with self._connection.borrowed() as gobgp:
+            observed = gobgp is not None and await self._tried(self._observe(gobgp))
+            plan = self._make_plan(snapshot, facts)
             with metrics.APPLY_SECONDS.time():
-                settled = await self._converge(plan)
-        except GobgpError as error:
-            metrics.APPLY_FAILURES.inc()
-            await self._lose(error)
+                settled = gobgp is not None and observed and await self._tried(self._converge(gobgp, plan))
         return self._announcement(plan, revision=snapshot.revision, settled=settled)
 
     async def close(self, *, withdraw: bool) -> None:
         """Let go of gobgpd. With `withdraw` its paths are taken back and its peers deleted first."""
-        if self._gobgp is None:
-            return
-        if withdraw and self._actual is not None:
-            try:
-                await self._apply(self._gobgp, _silent(self._actual), self._actual)
-            except GobgpError as error:
-                log.error("withdraw_failed", error=str(error))
-        await self._disconnect()
+        async with self._connection.borrowed() as gobgp:
+            actual = self._running.configuration
+            if withdraw and gobgp is not None and actual is not None:
+                await self._tried(self._apply(gobgp, silent(actual), actual, touched=None))
+        await self._connection.close()
 
-    async def _converge(self, plan: BgpPlan) -> bool:
-        gobgp = await self._connection()
-        actual = await self._observed(gobgp, plan)
-        if not plan.complete:
+    async def _tried(self, work: Awaitable[bool]) -> bool:
+        try:
+            return await work
+        except GobgpError as error:
+            metrics.APPLY_FAILURES.inc()
+            self._connection.give_up(error)
             return False
-        desired = self._desired(plan, actual)
-        if needs_restart(desired, actual):
-            gobgp = await self._restart()
-            actual = await self._observed(gobgp, plan)
-        await self._apply(gobgp, desired, actual)
-        return not self._failures
 
-    async def _connection(self) -> Gobgp:
-        if self._gobgp is None:
-            self._gobgp = await self._daemon.connect()
-            self._actual = None
-            self._connected.set()
-            version = self._gobgp.features.version
-            log.info("gobgpd_connected", version=".".join(map(str, version)) if version else "unknown")
-        self._error = None
-        return self._gobgp
-
-    async def _observed(self, gobgp: Gobgp, plan: BgpPlan) -> Configuration:
-        now = self._clock.monotonic()
-        if self._actual is not None and now - self._observed_at < self._resync:
-            return self._actual
-        actual = await observe(gobgp, plan, memory=self._memory)
-        await self._read_sessions(gobgp)
+    async def _observe(self, gobgp: Gobgp) -> bool:
+        reading = await self._running.refresh(gobgp)
+        if reading is None:
+            return True
         metrics.RESYNCS.inc()
-        if self._actual is None:
+        self._features = gobgp.features
+        await self._see(gobgp, reading.peers)
+        if self._adopted is None:
             self._adopted = frozenset(
-                (str(key.prefix), str(attrs.next_hop)) for key, attrs in actual.paths.items()
+                (str(key.prefix), str(attrs.next_hop)) for key, attrs in reading.paths.items()
             )
-            log.info("gobgpd_observed", paths=len(actual.paths), peers=len(actual.peers))
-            # The plan was made without knowing this: another one, at once.
-            self._wake()
-        self._actual, self._observed_at = actual, now
-        return actual
+            log.info("gobgpd_adopted", paths=len(reading.paths), peers=len(reading.peers))
+        elif reading.running is None and self._running.was_started:
+            metrics.GOBGPD_RESTARTS.inc()
+            log.warning("gobgpd_replaced")
+        return True
 
-    def _desired(self, plan: BgpPlan, actual: Configuration) -> Configuration:
-        if self._routing.source is not plan.routing:
-            self._routing = _Canonical(plan.routing, canonical(plan.routing))
-        if plan.global_conf is None:
-            return _silent(actual)
-        return Configuration(
-            global_conf=plan.global_conf, routing=self._routing.value, peers=plan.peers, paths=plan.paths
-        )
+    def _make_plan(self, snapshot: Snapshot, facts: Facts) -> BgpPlan:
+        plan = make_plan(snapshot, self.contribute(facts), options=self._options, previous=self._plan)
+        self._plan = plan
+        self._running.note(plan)
+        return plan
 
-    async def _restart(self) -> Gobgp:
-        log.info("gobgpd_restarting", why="the global configuration changed")
-        await self._disconnect()
-        await self._daemon.restart()
-        return await self._connection()
+    async def _converge(self, gobgp: Gobgp, plan: BgpPlan) -> bool:
+        """Make the plan run; False where it is not in effect."""
+        self._obstacles = Obstacles()
+        actual = self._running.known(plan)
+        desired = self._wanted.configuration(plan, actual)
+        if desired is None:
+            self._sessions.name(plan.peers)
+            return False
+        self._sessions.name(desired.peers)
+        desired = await self._without_rivals(desired, actual)
+        if needs_restart(desired, actual):
+            if await self._has_restarted(desired):
+                return False
+            desired = msgspec.structs.replace(desired, global_conf=actual.global_conf)
+        if plan.complete:
+            return await self._apply(gobgp, desired, actual, touched=self._running.touched)
+        await self._apply(gobgp, desired, actual, touched=None)
+        self._running.doubt()
+        return False
 
-    async def _apply(self, gobgp: Gobgp, desired: Configuration, actual: Configuration) -> None:
-        changes = diff(desired, actual)
-        if not changes:
-            self._failures = ()
-            return
-        # Until all is done nobody knows what is there: an error in the middle makes the next cycle look.
-        self._actual = None
-        executor = Executor(gobgp, restarting=not self._new_boot, hang_up=self._daemon.hang_up)
-        outcome = await executor.apply(changes, actual)
-        self._failures = outcome.failures
-        if (outcome.actual.peers, outcome.actual.global_conf) != (actual.peers, actual.global_conf):
-            self._remember(outcome.actual)
+    async def _without_rivals(self, desired: Configuration, actual: Configuration) -> Configuration:
+        """Without new peers to which another process of this node speaks already."""
+        new = desired.peers.keys() - actual.peers.keys()
+        rivals = await self._daemon.rivals() if new else {}
+        in_use = {address: rivals[bare(address)] for address in new if bare(address) in rivals}
+        if not in_use:
+            return desired
+        self._hinder(in_use=in_use)
+        peers = {address: peer for address, peer in desired.peers.items() if address not in in_use}
+        return msgspec.structs.replace(desired, peers=peers)
+
+    async def _has_restarted(self, desired: Configuration) -> bool:
+        """Restart gobgpd for its new global part; False where that cannot be done or does not help."""
+        wanted, now = desired.global_conf, self._clock.monotonic()
+        if wanted is None:
+            return False
+        if self._restarted is not None and self._restarted[0] == wanted:
+            self._hinder(unchanged=_UNMOVED)
+            if now - self._restarted[1] < _RESTART_PAUSE:
+                return False
+        try:
+            log.info("gobgpd_restarting", why="what it reads only at its start has changed in BgpConf")
+            await self._daemon.restart()
+        except CannotRestart as error:
+            self._hinder(unchanged=str(error))
+            return False
+        self._restarted = wanted, now
+        self._connection.give_up()
+        return True
+
+    def _hinder(self, **obstacles: Any) -> None:
+        self._obstacles = msgspec.structs.replace(self._obstacles, **obstacles)
+
+    async def _apply(
+        self,
+        gobgp: Gobgp,
+        desired: Configuration,
+        actual: Configuration,
+        *,
+        touched: Collection[PathKey] | None,
+    ) -> bool:
+        """Make `actual` what is desired; False where that is not in effect as a whole."""
+        work = Executor(gobgp, actual, restarting=not self._new_boot, hang_up=self._daemon.hang_up)
+        done = False
+        try:
+            await work.apply(diff(desired, actual, touched=touched))
+            done = True
+        finally:
+            self._running.applied(work, wholly=done)
+        self._hinder(failures=work.failures)
+        if work.actual.peers != actual.peers:
             # An edit that leaves the sessions up is no event, and statuses shall show it at once.
-            await self._read_sessions(gobgp)
-        self._actual = None if outcome.failures else outcome.actual
-        if outcome.actual.global_conf is not None and self._new_boot:
+            await self._see(gobgp, await gobgp.peers())
+        if desired.global_conf is not None:
+            await self._note_start(desired.global_conf, started=work.actual.global_conf is not None)
+        # A peer or a path that is refused is an exception, and told as such.
+        return not any(one.general for one in work.failures)
+
+    async def _note_start(self, conf: GlobalConf, *, started: bool) -> None:
+        if started and self._new_boot:
             self._new_boot = False
             self._booted()
-
-    def _remember(self, actual: Configuration) -> None:
-        try:
-            self._memory.remember(actual.global_conf, actual.peers.values())
-        except OSError as error:
-            log.warning("peers_not_remembered", error=str(error))
+        if not started and any(status.is_port_taken(one) for one in self._obstacles.failures):
+            self._hinder(port=conf.listen_port, holder=await self._daemon.holder(conf.listen_port))
 
     async def _follow(self, gobgp: Gobgp) -> None:
         async with gobgp.watch() as changes:
             async for _ in changes:
-                await self._read_sessions(gobgp)
+                await self._see(gobgp, await gobgp.peers())
                 self._wake()
 
-    async def _read_sessions(self, gobgp: Gobgp) -> None:
-        for address in self._sessions.update(await gobgp.peers()):
+    async def _see(self, gobgp: Gobgp, peers: tuple[ObservedPeer, ...]) -> None:
+        for address in self._sessions.update(peers):
             # GoBGP 3.10 never sends to a peer without graceful restart that came up after a restart.
             if not self._sessions.facts[address].remote_graceful_restart:
-                await gobgp.reset_peer(address, soft=True, direction=ResetDirection.OUT)
+                with contextlib.suppress(Rejected):
+                    await gobgp.reset_peer(address, soft=True, direction=ResetDirection.OUT)
+        if self._sessions.wants_words:
+            self._sessions.hear(await self._daemon.last_words())
 
-    async def _lose(self, error: GobgpError) -> None:
-        if str(error) != str(self._error):
-            log.error("gobgpd_lost", error=str(error))
-        self._error = error
-        await self._disconnect()
+    def _connection_changed(self) -> None:
+        if not self._connection.is_up:
+            self._sessions.lose()
+        self._wake()
 
-    async def _disconnect(self) -> None:
-        gobgp, self._gobgp, self._actual = self._gobgp, None, None
-        self._connected.clear()
-        self._sessions.update(())
-        if gobgp is not None:
-            await gobgp.close()
+    def _felt(self, running: ObservedGlobal | None) -> None:
+        """A pulse: somebody may have stopped the speaker inside gobgpd."""
+        if running is None and self._running.was_started:
+            self._running.doubt()
+            self._wake()
 
     def _announcement(self, plan: BgpPlan, *, revision: int, settled: bool) -> Announcement:
-        actual = self._actual
+        obstacles = self._obstacles
+        actual = self._running.configuration if self._connection.is_up else None
         announced = 0 if actual is None else len(actual.paths)
         metrics.ROUTES_DESIRED.set(len(plan.paths))
         metrics.ROUTES_ANNOUNCED.set(announced)
+        features = self._features if self._connection.is_up else None
+        troubles = status.daemon_problems(features, self._connection.error)
         return Announcement(
             protocol=self.protocol,
             revision=revision,
             settled=settled,
             status=SpeakerStatus(
-                gobgp=self._gobgp_status(),
+                gobgp=status.gobgp_status(features, None if actual is None else actual.global_conf),
                 sessions=self._sessions.statuses(),
                 pools=tuple(self._pool(pool) for pool in plan.pools),
                 routes=RouteCounts(desired=len(plan.paths), announced=announced),
                 standing_in_for=plan.standing_in_for,
                 draining=plan.draining,
-                problems=(*plan.problems, *self._problems()),
+                problems=(*plan.problems, *troubles, *obstacles.problems()),
             ),
-            left_out=plan.left_out,
-            wake_at=plan.deadline,
+            left_out={**plan.left_out, **obstacles.left_out(plan)} if obstacles else plan.left_out,
+            wake_at=soonest(plan.deadline, self._clock.monotonic() + _RETRY if obstacles else None),
             probes=frozenset((probe.interface, probe.address) for probe in plan.probes),
         )
 
-    def _gobgp_status(self) -> GobgpStatus:
-        if self._gobgp is None:
-            return GobgpStatus()
-        features = self._gobgp.features
-        version = f"{features.major}.x" if features.version is None else ".".join(map(str, features.version))
-        conf = None if self._actual is None else self._actual.global_conf
-        return GobgpStatus(
-            version=version,
-            asn=0 if conf is None else conf.asn,
-            router_id="" if conf is None else conf.router_id,
-        )
-
     def _pool(self, pool: PoolStatus) -> PoolStatus:
-        if self._error is None or not pool.ready:
+        error = self._connection.error
+        if error is None or not pool.ready:
             return pool
-        return msgspec.structs.replace(pool, ready=False, reason=Reason.SIDECAR_DOWN.value)
-
-    def _problems(self) -> list[Problem]:
-        found = [
-            Problem(object=one.subject, reason=Reason.REJECTED_BY_GOBGP, message=one.message)
-            for one in self._failures
-        ]
-        if self._error is not None:
-            found.append(Problem(object="gobgpd", reason=_reason(self._error), message=_remedy(self._error)))
-        return found
-
-
-def _silent(actual: Configuration) -> Configuration:
-    """Nothing announced and nobody spoken to; the daemon idles on."""
-    return Configuration(global_conf=actual.global_conf, routing=actual.routing)
-
-
-class _Canonical(NamedTuple):
-    """A routing policy as gobgpd would read it back, and what it was made from."""
-
-    source: RoutingPolicy | None
-    value: RoutingPolicy
-
-
-def _reason(error: GobgpError) -> Reason:
-    return Reason.SIDECAR_UNKNOWN_API if isinstance(error, UnknownApi) else Reason.SIDECAR_DOWN
-
-
-def _remedy(error: GobgpError) -> str:
-    if isinstance(error, SidecarUnavailable):
-        return f"{error}; see the sidecar's log, and that --runtime-dir is the one it was started with"
-    return str(error)
+        return msgspec.structs.replace(pool, ready=False, reason=status.down_for(error).value)

@@ -7,7 +7,7 @@ What one edited peer takes, `session_effect` knows.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -27,17 +27,24 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     paths: Mapping[PathKey, PathAttrs] = _NONE
 
 
+def silent(actual: Configuration) -> Configuration:
+    """The same gobgpd with nothing announced and nobody spoken to."""
+    return Configuration(global_conf=actual.global_conf, routing=actual.routing)
+
+
 class SessionEffect(enum.Enum):
     """What an edit of a peer does to its session.
 
     NONE: gobgpd need not be told. STORED: told by UpdatePeer, in force from the next session on, or at once
     without a reset. RESET: cannot be done within the session; UpdatePeer would reset it with a NOTIFICATION,
-    for which the peer forgets our routes, or would ignore the edit in silence.
+    for which the peer forgets our routes, or would ignore the edit in silence. GOODBYE: the session shall
+    end, and the peer shall forget our routes.
     """
 
     NONE = "none"
     STORED = "stored"
     RESET = "reset"
+    GOODBYE = "goodbye"
 
 
 class PeerEdit(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,11 +79,16 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 _NO_CHANGES = Changes()
 
 
-def diff(desired: Configuration, actual: Configuration) -> Changes:
-    """The changes that make `actual` equal to `desired`."""
+def diff(
+    desired: Configuration, actual: Configuration, *, touched: Collection[PathKey] | None = None
+) -> Changes:
+    """The changes that make `actual` equal to `desired`.
+
+    `touched` holds every key under which the paths may differ, None where all have to be compared.
+    """
     if desired.global_conf is not None and desired.global_conf != actual.global_conf:
         return _from_nothing(desired, restart=needs_restart(desired, actual))
-    add, delete = path_changes(desired.paths, actual.paths)
+    add, delete = path_changes(desired.paths, actual.paths, touched=touched)
     edits = (
         PeerEdit(
             old=actual.peers[address],
@@ -110,9 +122,17 @@ def needs_restart(desired: Configuration, actual: Configuration) -> bool:
 
 
 def path_changes(
-    desired: Mapping[PathKey, PathAttrs], actual: Mapping[PathKey, PathAttrs]
+    desired: Mapping[PathKey, PathAttrs],
+    actual: Mapping[PathKey, PathAttrs],
+    *,
+    touched: Collection[PathKey] | None = None,
 ) -> tuple[tuple[Path, ...], tuple[PathKey, ...]]:
-    """Paths to add or to replace in place, and keys to delete."""
+    """Paths to add or to replace in place, and keys to delete; `touched` as in `diff`."""
+    if touched is not None:
+        # The order of the plan does not matter to gobgpd, but what leaves the process is sorted.
+        keys = sorted(touched, key=_order)
+        desired = {key: attrs for key in keys if (attrs := desired.get(key)) is not None}
+        actual = {key: attrs for key in keys if (attrs := actual.get(key)) is not None}
     add = tuple(
         Path(key, attrs)
         for key, attrs in desired.items()
@@ -121,6 +141,10 @@ def path_changes(
     )
     delete = tuple(key for key in actual if key not in desired)
     return add, delete
+
+
+def _order(key: PathKey) -> tuple[int, int, int, int]:
+    return key.prefix.version, int(key.prefix.network_address), key.prefix.prefixlen, key.identifier
 
 
 def apply(changes: Changes, actual: Configuration) -> Configuration:
@@ -152,44 +176,22 @@ def _from_nothing(desired: Configuration, *, restart: bool) -> Changes:
     )
 
 
-# Which edits UpdatePeer takes without a reset (seen on GoBGP 3.10 and 4.8); others need a new session. The
-# description and the object's name are ours alone: gobgpd would reset a session for a new description.
+# Of nobody's concern but ours: gobgpd is not told a description, a new one would reset the session.
 _UNTOLD = frozenset({"name", "description", "send_community"})
-_STORED_TIMERS = frozenset({"hold_time", "keepalive_interval", "connect_retry", "idle_hold_time_after_reset"})
+# What UpdatePeer takes without a reset (seen on GoBGP 3.10 and 4.8); anything else needs a new session.
+_STORED = frozenset({"timers", "bfd"})
 
 
 def session_effect(old: PeerConf, new: PeerConf) -> SessionEffect:
     """What it takes to turn one applied peer into another."""
-    fields = _changed_fields(old, new) - _UNTOLD
-    if not fields:
+    if new.admin_down and not old.admin_down:
+        return SessionEffect.GOODBYE
+    fields = {field for field in PeerConf.__struct_fields__ if getattr(old, field) != getattr(new, field)}
+    if fields <= _UNTOLD:
         return SessionEffect.NONE
-    stored = all(_is_stored(field, old, new) for field in fields)
-    return SessionEffect.STORED if stored else SessionEffect.RESET
-
-
-def _changed_fields(old: PeerConf, new: PeerConf) -> set[str]:
-    changed: set[str] = set()
-    for field in PeerConf.__struct_fields__:
-        before, after = getattr(old, field), getattr(new, field)
-        if before == after:
-            continue
-        if field in {"timers", "transport"}:
-            changed |= {
-                f"{field}.{inner}"
-                for inner in before.__struct_fields__
-                if getattr(before, inner) != getattr(after, inner)
-            }
-        else:
-            changed.add(field)
-    return changed
-
-
-def _is_stored(field: str, old: PeerConf, new: PeerConf) -> bool:
-    if field.startswith("timers."):
-        return field.removeprefix("timers.") in _STORED_TIMERS
-    if field == "afi_safis":
-        return _opened(old.afi_safis) == _opened(new.afi_safis)
-    return False
+    if _opened(old.afi_safis) == _opened(new.afi_safis):
+        fields.discard("afi_safis")
+    return SessionEffect.STORED if fields <= _UNTOLD | _STORED else SessionEffect.RESET
 
 
 def _opened(families: tuple[AddressFamily, ...]) -> list[AddressFamily]:

@@ -1,39 +1,39 @@
-"""Carries out changes on one gobgpd, in the order that keeps routes, and says what came of each.
+"""Carries out changes on one gobgpd, in the order that keeps routes, and keeps account of what has been done.
 
-No decision is made here. One failing peer or path never holds up another; a daemon that does not answer
-ends the whole at once (its error passes through).
+No decision is made here. One failing peer or path never holds up another; a daemon that does not answer, or
+that has lost everything, ends the whole at once (its error passes through).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from openelb_bgp.model.keys import BGP_CONF_NAME
+from openelb_bgp.model.meta import Kind, ref
+
 from .diff import Changes, Configuration, PeerEdit, SessionEffect
-from .gobgp.errors import Rejected, Unsupported
-from .model import (
-    GlobalConf,
-    GracefulRestart,
-    Path,
-    PeerConf,
-)
+from .gobgp.errors import NotStarted, Rejected, Stopped, Unsupported
+from .model import GlobalConf, Path, PathKey, PeerConf
+from .policy_edits import change_policies
 from .port import Gobgp
 
 HangUp = Callable[[str], Awaitable[None]]
 """Ends the TCP connection to a neighbour without a BGP word, where that can be done."""
 
+_REFUSALS = (Rejected, Unsupported, ValueError)
+_CONF = str(ref(Kind.BGP_CONF, BGP_CONF_NAME))
+
 
 class Failure(msgspec.Struct, frozen=True):
-    """One change that gobgpd refused: what it was about, and gobgpd's word."""
+    """One change that gobgpd refused: what it was about, and gobgpd's word.
+
+    `key`: of which path. `general`: it concerns all that is announced, not one peer or path.
+    """
 
     subject: str
     message: str
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """The configuration after the changes, as far as they succeeded, and what did not."""
-
-    actual: Configuration
-    failures: tuple[Failure, ...] = ()
+    key: PathKey | None = None
+    general: bool = False
 
 
 class Executor:
@@ -43,120 +43,169 @@ class Executor:
     with the restart bit. Else, after a boot, peers are added before any path, so that helpers flush at once.
     """
 
-    def __init__(self, gobgp: Gobgp, *, restarting: bool, hang_up: HangUp) -> None:
+    def __init__(self, gobgp: Gobgp, actual: Configuration, *, restarting: bool, hang_up: HangUp) -> None:
         self._gobgp = gobgp
         self._restarting = restarting
         self._hang_up = hang_up
         self._failures: list[Failure] = []
+        self.actual = actual
 
-    async def apply(self, changes: Changes, actual: Configuration) -> Outcome:
-        """Carry out changes on what is there. Raises GobgpError when gobgpd does not answer."""
-        self._failures = []
-        if changes.global_conf is not None:
-            actual = await self._start(changes.global_conf)
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What was refused."""
+        return tuple(self._failures)
+
+    async def apply(self, changes: Changes) -> None:
+        """Carry out changes; `actual` follows what is done. Raises GobgpError when gobgpd does not answer."""
+        if changes.global_conf is None:
+            await self._change_routing(changes)
+            await self._change_paths(changes)
+            await self._change_peers(changes, restarting=False)
+        elif await self._started(changes.global_conf):
+            await self._change_routing(changes)
             if not self._restarting:
                 # Empty first: a helper that kept routes over a fast reboot drops them when it hears us.
-                actual = await self._change_routing(changes, actual)
-                actual = await self._change_peers(changes, actual, restarting=False)
-                return Outcome(await self._change_paths(changes, actual), tuple(self._failures))
-        fresh = changes.global_conf is not None
-        actual = await self._change_routing(changes, actual)
-        actual = await self._change_paths(changes, actual)
-        # Peers last: the first UPDATEs must precede End-of-RIB (RFC 4724, 4.1).
-        actual = await self._change_peers(changes, actual, restarting=fresh)
-        return Outcome(actual, tuple(self._failures))
+                await self._change_peers(changes, restarting=False)
+            await self._change_paths(changes)
+            if self._restarting:
+                # Peers last: the first UPDATEs must precede End-of-RIB (RFC 4724, 4.1).
+                await self._change_peers(changes, restarting=True)
 
-    async def _start(self, conf: GlobalConf) -> Configuration:
-        await self._gobgp.start(conf)
-        return Configuration(global_conf=conf)
-
-    async def _change_routing(self, changes: Changes, actual: Configuration) -> Configuration:
-        if changes.routing is None:
-            return actual
+    async def _started(self, conf: GlobalConf) -> bool:
+        self.actual = Configuration()
         try:
-            await self._gobgp.set_policies(changes.routing)
-        except (Rejected, Unsupported) as error:
-            if not actual.routing.assignments:
+            await self._gobgp.start(conf)
+        except _REFUSALS as error:
+            self._fail(_CONF, error, general=True)
+            return False
+        self.actual = Configuration(global_conf=conf)
+        return True
+
+    async def _change_routing(self, changes: Changes) -> None:
+        if changes.routing is None:
+            return
+        old = self.actual.routing
+        try:
+            await change_policies(
+                self._gobgp, changes.routing, old=old, peers=self.actual.peers, paths=self.actual.paths
+            )
+        except _REFUSALS as error:
+            if _has_lost_everything(error) or not old.assignments:
                 # Without a policy learned routes would go from peer to peer: no peer is added at all.
                 raise
-            self._fail("policy", error)
-            return actual
-        return msgspec.structs.replace(actual, routing=changes.routing)
+            self._fail(_CONF, error, general=True)
+        else:
+            self.actual = msgspec.structs.replace(self.actual, routing=changes.routing)
 
-    async def _change_paths(self, changes: Changes, actual: Configuration) -> Configuration:
+    async def _change_paths(self, changes: Changes) -> None:
         if not changes.add and not changes.delete:
-            return actual
-        paths = dict(actual.paths)
-        for path in await self._add(changes.add):
-            paths[path.key] = path.attrs
-        if changes.delete:
-            await self._gobgp.withdraw_paths(changes.delete)
-            for key in changes.delete:
-                paths.pop(key, None)
-        return msgspec.structs.replace(actual, paths=paths)
+            return
+        paths = dict(self.actual.paths)
+        try:
+            for path in await self._added(changes.add):
+                paths[path.key] = path.attrs
+            if changes.delete:
+                await self._gobgp.withdraw_paths(changes.delete)
+                for key in changes.delete:
+                    paths.pop(key, None)
+        finally:
+            self.actual = msgspec.structs.replace(self.actual, paths=paths)
 
-    async def _add(self, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    async def _added(self, paths: Sequence[Path]) -> Sequence[Path]:
+        """Add paths; returns those that were taken. A bad one drops its batch and all that follow."""
         if not paths:
             return ()
         try:
             await self._gobgp.add_paths(paths)
-        except Rejected:
-            # A bad path drops its batch and all that follow: find it, and let the others go.
-            return tuple([path for path in paths if await self._add_one(path)])
+        except _REFUSALS as error:
+            if _has_lost_everything(error):
+                raise
+            if len(paths) == 1:
+                self._fail(str(paths[0].key.prefix), error, key=paths[0].key)
+                return ()
+            half = len(paths) // 2
+            return [*await self._added(paths[:half]), *await self._added(paths[half:])]
         return paths
 
-    async def _add_one(self, path: Path) -> bool:
-        try:
-            await self._gobgp.add_paths((path,))
-        except Rejected as error:
-            self._fail(str(path.key.prefix), error)
-            return False
-        return True
-
-    async def _change_peers(
-        self, changes: Changes, actual: Configuration, *, restarting: bool
-    ) -> Configuration:
-        peers = dict(actual.peers)
+    async def _change_peers(self, changes: Changes, *, restarting: bool) -> None:
         for gone in changes.peers_gone:
-            await self._gobgp.delete_peer(gone.neighbor_address)
-            del peers[gone.neighbor_address]
+            if await self._deleted(gone):
+                self._note_peer(gone, None)
         for edit in changes.peers_edited:
-            if await self._tried(edit.new, self._edit(edit)):
-                peers[edit.new.neighbor_address] = edit.new
+            await self._edit(edit)
         for new in changes.peers_new:
-            if await self._tried(new, self._gobgp.add_peer(_opening(new, restarting=restarting))):
-                peers[new.neighbor_address] = new
-        return msgspec.structs.replace(actual, peers=peers)
+            if await self._taken(_subject(new), self._gobgp.add_peer(_opening(new, restarting=restarting))):
+                self._note_peer(new, new)
 
     async def _edit(self, edit: PeerEdit) -> None:
+        old, new = edit.old, edit.new
         match edit.effect:
             case SessionEffect.NONE:
-                return
+                self._note_peer(old, new)
             case SessionEffect.STORED:
-                await self._gobgp.update_peer(edit.new)
+                if await self._taken(_subject(new), self._gobgp.update_peer(_told(new))):
+                    self._note_peer(old, new)
             case SessionEffect.RESET:
                 # A connection that just ends is a restart to the peer, and it keeps our routes; a
                 # NOTIFICATION, which gobgpd sends for UpdatePeer and DeletePeer, would take them.
-                await self._hang_up(edit.old.neighbor_address)
-                await self._gobgp.delete_peer(edit.old.neighbor_address)
-                await self._gobgp.add_peer(_opening(edit.new, restarting=True))
+                await self._hang_up(old.neighbor_address)
+                await self._replace(edit, restarting=True)
+            case SessionEffect.GOODBYE:
+                await self._replace(edit, restarting=False)
 
-    async def _tried(self, peer: PeerConf, change: Awaitable[object]) -> bool:
+    async def _replace(self, edit: PeerEdit, *, restarting: bool) -> None:
+        if not await self._deleted(edit.old):
+            return
+        self._note_peer(edit.old, None)
+        # Where the new one is refused, the old one is better than none.
+        for peer in (edit.new, edit.old):
+            if await self._taken(_subject(peer), self._gobgp.add_peer(_opening(peer, restarting=restarting))):
+                self._note_peer(edit.old, peer)
+                return
+
+    async def _deleted(self, peer: PeerConf) -> bool:
+        return await self._taken(_subject(peer), self._gobgp.delete_peer(peer.neighbor_address))
+
+    def _note_peer(self, old: PeerConf, new: PeerConf | None) -> None:
+        peers = {address: peer for address, peer in self.actual.peers.items() if peer is not old}
+        if new is not None:
+            peers[new.neighbor_address] = new
+        self.actual = msgspec.structs.replace(self.actual, peers=peers)
+
+    async def _taken(self, subject: str, change: Awaitable[object]) -> bool:
         try:
             await change
-        except (Rejected, Unsupported) as error:
-            self._fail(f"BgpPeer {peer.name}", error)
+        except _REFUSALS as error:
+            if _has_lost_everything(error):
+                raise
+            self._fail(subject, error)
             return False
         return True
 
-    def _fail(self, subject: str, error: Exception) -> None:
-        self._failures.append(Failure(subject, str(error)))
+    def _fail(
+        self, subject: str, error: Exception, *, key: PathKey | None = None, general: bool = False
+    ) -> None:
+        self._failures.append(Failure(subject, str(error), key, general))
+
+
+def _has_lost_everything(error: Exception) -> bool:
+    """Whether it is another gobgpd than the one we began with, or one that has been stopped."""
+    return isinstance(error, NotStarted | Stopped)
+
+
+def _subject(peer: PeerConf) -> str:
+    return str(ref(Kind.BGP_PEER, peer.name)) if peer.name else f"peer {peer.neighbor_address}"
+
+
+def _told(peer: PeerConf) -> PeerConf:
+    """The peer as gobgpd is told: without a description, whose edits would reset the session."""
+    return msgspec.structs.replace(peer, description="") if peer.description else peer
 
 
 def _opening(peer: PeerConf, *, restarting: bool) -> PeerConf:
     """The peer with the restart bit of its first OPEN as it has to be (RFC 4724, 3)."""
-    restart = peer.graceful_restart
+    peer, restart = _told(peer), peer.graceful_restart
     if restart is None or not restart.enabled or restart.local_restarting == restarting:
         return peer
-    changed: GracefulRestart = msgspec.structs.replace(restart, local_restarting=restarting)
-    return msgspec.structs.replace(peer, graceful_restart=changed)
+    opening = msgspec.structs.replace(restart, local_restarting=restarting)
+    return msgspec.structs.replace(peer, graceful_restart=opening)

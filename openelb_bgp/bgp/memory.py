@@ -18,6 +18,7 @@ from .model import GlobalConf, Password, PeerConf
 
 _FILE = "applied.json"
 _UNKNOWN = Password("")
+"""A password in use that cannot be told from its digest; it equals no real one, which is never empty."""
 
 
 class _Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -31,37 +32,43 @@ class _Book(msgspec.Struct, frozen=True):
     entries: tuple[_Entry, ...] = ()
 
 
+class Applied(msgspec.Struct, frozen=True):
+    """What was applied last: the global part, None where that is not known, and peers by address."""
+
+    global_conf: GlobalConf | None
+    peers: Mapping[str, PeerConf]
+
+
 class Memory:
     """What was applied last, in the runtime folder of one gobgpd."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _FILE
 
-    def recall(self, wanted: Mapping[str, PeerConf]) -> dict[str, PeerConf]:
-        """Peers by neighbour address, as they were applied.
+    def recall(self, wanted: Mapping[str, PeerConf]) -> Applied:
+        """What was applied last; `wanted` are the peers by address as they shall be now.
 
         A digest cannot be turned back: a password that equals the wanted one is that one, any other is a
         value that equals none.
         """
         book = self._read()
-        return {
+        peers = {
             entry.peer.neighbor_address: _with_password(
                 entry, wanted.get(entry.peer.neighbor_address), salt=book.salt
             )
             for entry in book.entries
         }
-
-    def recall_global(self) -> GlobalConf | None:
-        """The global part as it was started last, None where that is not known."""
-        return self._read().global_conf
+        return Applied(book.global_conf, peers)
 
     def remember(self, global_conf: GlobalConf | None, peers: Iterable[PeerConf]) -> None:
         """Replace the file as a whole, readable by its owner only. Raises OSError."""
-        salt = secrets.token_hex(16)
-        book = _Book(salt, global_conf, tuple(_entry(peer, salt=salt) for peer in peers))
+        book = self._read()
+        salt = book.salt or secrets.token_hex(16)
+        known = {entry.peer.neighbor_address: entry.password for entry in book.entries}
+        entries = tuple(_entry(peer, known.get(peer.neighbor_address, ""), salt=salt) for peer in peers)
         scratch = self._path.with_suffix(".new")
         scratch.touch(mode=0o600)
-        scratch.write_bytes(msgspec.json.encode(book))
+        scratch.write_bytes(msgspec.json.encode(_Book(salt, global_conf, entries)))
         scratch.replace(self._path)
 
     def _read(self) -> _Book:
@@ -71,9 +78,16 @@ class Memory:
             return _Book(salt="")
 
 
-def _entry(peer: PeerConf, *, salt: str) -> _Entry:
+def _entry(peer: PeerConf, known: str, *, salt: str) -> _Entry:
+    """`known` is the digest that stood there before: all that is left of a password that nobody knows."""
     bare = msgspec.structs.replace(peer, auth_password=None)
-    return _Entry(bare, "" if peer.auth_password is None else _digest(peer.auth_password, salt=salt))
+    match peer.auth_password:
+        case None:
+            return _Entry(bare)
+        case password if password == _UNKNOWN:
+            return _Entry(bare, known)
+        case password:
+            return _Entry(bare, _digest(password, salt=salt))
 
 
 def _with_password(entry: _Entry, wanted: PeerConf | None, *, salt: str) -> PeerConf:

@@ -20,6 +20,7 @@ from .model import (
     PathKey,
     PeerConf,
     RoutingPolicy,
+    TableCount,
 )
 
 
@@ -52,6 +53,10 @@ class Gobgp(Protocol):
     async def reset_peer(self, address: str, *, soft: bool, direction: ResetDirection) -> None: ...
 
     async def paths(self, family: Family) -> list[ObservedPath]: ...
+
+    async def advertised(self, address: str, family: Family) -> list[ObservedPath]: ...
+
+    async def count(self, family: Family) -> TableCount: ...
 
     async def add_paths(self, paths: Iterable[Path]) -> None: ...
 

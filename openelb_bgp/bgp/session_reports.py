@@ -1,7 +1,8 @@
-"""What gobgpd shows of its peers, turned into facts for plans and into words for statuses.
+"""What gobgpd shows of its peers, turned into facts for plans and into statuses.
 
 Pure: `now` comes in. A session's instants are this process's own monotonic clock, so that they can be
-compared with what it observes of other nodes; the times in statuses are gobgpd's.
+compared with what it observes of other nodes; the times in statuses are gobgpd's. Why a session is down is
+worked out in `why_down`.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from openelb_bgp.model.statuses import (
 )
 
 from .model import MessageCounts as ObservedCounts
-from .model import ObservedPeer, SessionState
+from .model import ObservedPeer, PeerConf
 
 
 def session_facts(
@@ -64,11 +65,11 @@ def _address(text: str) -> Address | None:
         return None
 
 
-def session_status(peer: ObservedPeer, *, name: str, last_error: str) -> SessionStatus:
-    """The session as people read it; `last_error` is empty while it is up."""
+def session_status(peer: ObservedPeer, conf: PeerConf | None, *, last_error: str) -> SessionStatus:
+    """The session as people read it. `conf` is what it shall be; `last_error` is empty while it is up."""
     return SessionStatus(
-        peer=name,
-        peer_state=_peer_state(peer),
+        peer="" if conf is None else conf.name,
+        peer_state=_peer_state(peer, conf),
         timers_state=TimersState(
             negotiated_hold_time=_seconds(peer.negotiated_hold_time if peer.established else 0),
             hold_time=_seconds(peer.hold_time),
@@ -79,11 +80,11 @@ def session_status(peer: ObservedPeer, *, name: str, last_error: str) -> Session
         ),
         since=_time(peer.uptime) if peer.established else "",
         lost_at="" if peer.established else _time(peer.downtime),
-        last_error="" if peer.established else last_error,
+        last_error=last_error,
     )
 
 
-def _peer_state(peer: ObservedPeer) -> PeerState:
+def _peer_state(peer: ObservedPeer, conf: PeerConf | None) -> PeerState:
     return PeerState(
         session_state=peer.session_state.value,
         admin_state=peer.admin_state.value,
@@ -92,7 +93,8 @@ def _peer_state(peer: ObservedPeer) -> PeerState:
         local_as=peer.local_asn,
         peer_group=peer.peer_group,
         peer_type=peer.peer_type.value,
-        description=peer.description,
+        # Ours alone: gobgpd is not told, since a new one would reset the session.
+        description=peer.description if conf is None else conf.description,
         router_id=peer.router_id,
         out_q=peer.out_q,
         flops=peer.flops,
@@ -119,29 +121,3 @@ def _seconds(value: int) -> str:
 
 def _time(instant: datetime | None) -> str:
     return "" if instant is None else instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-_WORDS: Mapping[str, str] = {
-    "hold-timer-expired": "the peer was silent for the hold time: it is down, or the way to it is",
-    "read-failed": "the peer closed the TCP connection",
-    "write-failed": "the TCP connection broke",
-    "admin-down": "the peer is administratively down",
-    "bad-peer-as": "the peer has another ASN than spec.conf.peerAs says",
-}
-
-
-def why_down(peer: ObservedPeer, *, logged: str = "") -> str:
-    """Why a session is not up, in words; `logged` is the last line that gobgpd wrote of this peer."""
-    said = peer.disconnect_message or _WORDS.get(peer.disconnect_reason, peer.disconnect_reason) or logged
-    if said:
-        return said
-    match peer.session_state:
-        case SessionState.ESTABLISHED:
-            return ""
-        case SessionState.OPENSENT | SessionState.OPENCONFIRM:
-            return "connected, but the peer's OPEN has not come or was not accepted"
-        case _:
-            return (
-                f"no TCP connection to {peer.neighbor_address}: nobody listens there, a firewall drops it, "
-                "or the passwords differ"
-            )
