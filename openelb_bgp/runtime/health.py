@@ -1,29 +1,64 @@
 """`/healthz`, `/readyz` and `/metrics` of a daemon, over HTTP.
 
 Healthy is a process that still turns: what only a restart would mend. Ready is one that does its work:
-an answer of 503 lists, a line each, what is missing.
+an answer of 503 lists, a line each, what is missing. Three pages for kubelet and Prometheus, one request a
+connection (RFC 9112), on asyncio's streams: a web framework would be 10 MB of each node's memory.
 """
 
+import asyncio
+import contextlib
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
-from aiohttp import web
+import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 Check = Callable[[], str | None]
 """Says in a few words what is wrong, or None."""
 
+_PATIENCE_SECONDS = 5.0
+_LONGEST_HEAD = 16 * 1024
+
 
 class PortTaken(Exception):
     """The address for health and metrics cannot be listened on; the text names it and the remedy."""
 
 
-def _report(checks: Mapping[str, Check]) -> web.Response:
-    wrong = {name: problem for name, check in checks.items() if (problem := check()) is not None}
-    if not wrong:
-        return web.Response(text="ok\n")
-    return web.Response(status=503, text="".join(f"{name}: {problem}\n" for name, problem in wrong.items()))
+class Page(msgspec.Struct, frozen=True):
+    """What is answered."""
+
+    body: bytes
+    status: HTTPStatus = HTTPStatus.OK
+    content_type: str = "text/plain; charset=utf-8"
+
+
+Pages = Mapping[str, Callable[[], Page]]
+"""How each path is made, anew for each request."""
+
+
+def pages_of(
+    *, registry: CollectorRegistry, healthy: Mapping[str, Check], ready: Mapping[str, Check]
+) -> Pages:
+    """The three pages."""
+    return {
+        "/healthz": lambda: _report(healthy),
+        "/readyz": lambda: _report(ready),
+        "/metrics": lambda: Page(generate_latest(registry), content_type=CONTENT_TYPE_LATEST),
+    }
+
+
+def response(head: bytes, pages: Pages) -> bytes:
+    """The whole response to a request of which `head` is the part before the empty line."""
+    method, path = _asked(head)
+    if not path.startswith("/"):
+        return _rendered(_problem(HTTPStatus.BAD_REQUEST), method)
+    if method not in ("GET", "HEAD"):
+        return _rendered(_problem(HTTPStatus.METHOD_NOT_ALLOWED), method)
+    make = pages.get(path.partition("?")[0])
+    return _rendered(_problem(HTTPStatus.NOT_FOUND) if make is None else make(), method)
 
 
 @asynccontextmanager
@@ -42,35 +77,64 @@ async def serve_health(
     if port == 0:
         yield
         return
-    application = web.Application()
-    application.router.add_get("/healthz", _handler(lambda: _report(healthy)))
-    application.router.add_get("/readyz", _handler(lambda: _report(ready)))
-    application.router.add_get("/metrics", _handler(lambda: _metrics(registry)))
-    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0.5)
-    await runner.setup()
+    pages = pages_of(registry=registry, healthy=healthy, ready=ready)
+    server = await _listen(host, port, lambda reader, writer: _answer(reader, writer, pages))
     try:
-        await _listen(runner, host, port)
         yield
     finally:
-        await runner.cleanup()
+        server.close()
 
 
-def _handler(answer: Callable[[], web.Response]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(_: web.Request) -> web.Response:
-        return answer()
-
-    return handle
-
-
-def _metrics(registry: CollectorRegistry) -> web.Response:
-    return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+async def _listen(
+    host: str, port: int, answer: Callable[[StreamReader, StreamWriter], Awaitable[None]]
+) -> asyncio.Server:
     try:
-        await web.TCPSite(runner, host or None, port).start()
+        return await asyncio.start_server(answer, host or None, port, limit=_LONGEST_HEAD)
     except OSError as error:
         raise PortTaken(
             f"cannot listen on {host}:{port} for health and metrics: {error.strerror}; "
             "name another with --metrics-addr, or port 0 for none"
         ) from error
+
+
+async def _answer(reader: StreamReader, writer: StreamWriter, pages: Pages) -> None:
+    try:
+        # Whoever is slow, too long or gone is hung up on, and concerns nobody else.
+        with contextlib.suppress(OSError, TimeoutError, EOFError, asyncio.LimitOverrunError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(response(head, pages))
+                await writer.drain()
+    finally:
+        writer.close()
+
+
+def _asked(head: bytes) -> tuple[str, str]:
+    """Method and target of the request line, empty where it is none (RFC 9112, 3)."""
+    words = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
+    return (words[0], words[1]) if len(words) == 3 and words[2].startswith("HTTP/1.") else ("", "")
+
+
+def _report(checks: Mapping[str, Check]) -> Page:
+    wrong = {name: problem for name, check in checks.items() if (problem := check()) is not None}
+    if not wrong:
+        return Page(b"ok\n")
+    lines = (f"{name}: {problem}\n" for name, problem in wrong.items())
+    return Page("".join(lines).encode(), HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _problem(status: HTTPStatus) -> Page:
+    return Page(f"{status.phrase}\n".encode(), status)
+
+
+def _rendered(page: Page, method: str) -> bytes:
+    fields = [
+        f"HTTP/1.1 {page.status} {page.status.phrase}",
+        f"Content-Type: {page.content_type}",
+        f"Content-Length: {len(page.body)}",
+        "Connection: close",
+    ]
+    if page.status is HTTPStatus.METHOD_NOT_ALLOWED:
+        fields.append("Allow: GET, HEAD")
+    head = "\r\n".join([*fields, "", ""]).encode("latin-1")
+    return head if method == "HEAD" else head + page.body
