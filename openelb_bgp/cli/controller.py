@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from openelb_bgp.lib.imports import without
+
 from . import options
 
 
@@ -16,6 +18,7 @@ from . import options
 def command(**values: Any) -> int:
     """Give addresses to Services and keep every status true."""
     settings = options.controller_from(values)
-    from openelb_bgp.controller import main
+    with without("rich"):
+        from openelb_bgp.controller import main
 
     return main(settings)

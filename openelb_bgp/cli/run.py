@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from openelb_bgp.lib.imports import without
+
 from . import options
 
 
@@ -16,6 +18,7 @@ from . import options
 def command(**values: Any) -> int:
     """Controller and speaker of one machine, over a folder of manifests."""
     speaker, controller = options.speaker_from(values), options.controller_from(values)
-    from openelb_bgp.run import main
+    with without("rich"):
+        from openelb_bgp.run import main
 
     return main(speaker, controller)

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from openelb_bgp.lib.imports import without
+
 from . import options
 
 
@@ -15,6 +17,7 @@ from . import options
 def command(**values: Any) -> int:
     """Announce this node's addresses."""
     settings = options.speaker_from(values)
-    from openelb_bgp.speaker import main
+    with without("rich"):
+        from openelb_bgp.speaker import main
 
     return main(settings)
