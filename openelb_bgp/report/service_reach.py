@@ -73,6 +73,7 @@ class Heard:
         self._stood_in_for = frozenset(
             node for speaker in snapshot.speakers.values() for node in speaker.status.standing_in_for
         )
+        self._reached = _reached(snapshot.speakers)
         self._owners = _owners(snapshot.speakers)
         self._objections = _objections(snapshot.speakers)
         self._told: dict[tuple[str, frozenset[str]], str | Refused] = {}
@@ -123,7 +124,9 @@ class Heard:
             return self.reaches[pool].refused or _BEHIND
         nodes = may_announce(service, address, eip)
         objections = self._objections.get(str(service.key), {}) if self._objections else {}
-        if nodes.announcing and all(self.revisions.get(node, 0) < revision for node in nodes.announcing):
+        # A node that nobody speaks for will never catch up: that is no matter of waiting.
+        reached = [self._reached[node] for node in nodes.announcing if node in self._reached]
+        if reached and max(reached) < revision:
             return self.reaches[pool].refused or _BEHIND
         if objections or not nodes.announcing:
             return self._by_bgp(pool, nodes, objections)
@@ -185,6 +188,15 @@ def _objections(speakers: Mapping[str, Speaker]) -> dict[str, dict[str, Problem]
         for problem in speakers[name].status.problems:
             if problem.object.startswith(_SERVICE):
                 found.setdefault(problem.object.removeprefix(_SERVICE), {})[name] = problem
+    return found
+
+
+def _reached(speakers: Mapping[str, Speaker]) -> dict[str, int]:
+    """The revision up to which a node is announced, by its own speaker or by one that stands in for it."""
+    found: dict[str, int] = {}
+    for name, speaker in speakers.items():
+        for node in (name, *speaker.status.standing_in_for):
+            found[node] = max(found.get(node, 0), speaker.status.applied_revision)
     return found
 
 

@@ -1,10 +1,11 @@
 """What may happen to a small cluster: documents of every kind that decides, and what its machines do.
 
 Few names, so that everything meets everything. Not drawn is what only the past can answer by contract: an
-object that becomes invalid (its last good version stays), a Secret or ConfigMap that goes.
+object that becomes invalid (its last good version stays), a Secret or ConfigMap that goes, the Node of a
+running speaker that goes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -64,40 +65,65 @@ def eips(draw: st.DrawFn, name: str) -> Json:
     return resource("Eip", name, dropping(spec), annotations=annotations)
 
 
-@st.composite
-def services(draw: st.DrawFn, name: str) -> Json:
-    notes = {
-        keys.MANAGED_ANNOTATION: draw(st.sampled_from([keys.MANAGED_VALUE] * 5 + [None])),
-        keys.EIP_ANNOTATION: draw(st.sampled_from([None, None, None, "east", "west"])),
-        keys.ADDRESS_ANNOTATION: draw(st.sampled_from([None, None, None, "192.0.2.2", "203.0.113.1"])),
-        keys.ALLOW_SHARED_ANNOTATION: draw(st.sampled_from([None, "yes"])),
-    }
+def service(
+    name: str,
+    *,
+    notes: Json | None = None,
+    labels: Json | None = None,
+    kind: str = "LoadBalancer",
+    local: bool = False,
+    app: str = "x",
+    port: int = 80,
+    families: Sequence[str] = ("IPv4", "IPv6"),
+) -> Json:
     spec = {
-        "type": draw(st.sampled_from(["LoadBalancer"] * 5 + ["ClusterIP"])),
-        "externalTrafficPolicy": draw(st.sampled_from(["Cluster", "Local"])),
-        "selector": {"app": draw(st.sampled_from(["x", "y"]))},
-        "ports": [{"port": draw(st.sampled_from([80, 443])), "protocol": "TCP"}],
-        "ipFamilies": draw(st.sampled_from([["IPv4"], ["IPv4"], ["IPv6"], ["IPv4", "IPv6"]])),
+        "type": kind,
+        "externalTrafficPolicy": "Local" if local else "Cluster",
+        "selector": {"app": app},
+        "ports": [{"port": port, "protocol": "TCP"}],
+        "ipFamilies": list(families),
+        "ipFamilyPolicy": "RequireDualStack" if len(families) > 1 else "SingleStack",
     }
-    spec["ipFamilyPolicy"] = "RequireDualStack" if len(spec["ipFamilies"]) == 2 else "SingleStack"
-    labels = draw(st.sampled_from([{}, {"tier": "gold"}]))
-    metadata = {"namespace": "shop", "annotations": dropping(notes), "labels": labels}
+    annotations = {keys.MANAGED_ANNOTATION: keys.MANAGED_VALUE} if notes is None else notes
+    metadata = {"namespace": "shop", "annotations": annotations, "labels": labels or {}}
     return {**resource("Service", name, spec, **metadata), "apiVersion": "v1"}
 
 
-@st.composite
-def slices(draw: st.DrawFn, service: str, family: str) -> Json:
-    pods = draw(st.lists(st.sampled_from([*"aabbccd", "gone"]), max_size=4))
+notes_of_services = st.fixed_dictionaries(
+    {
+        keys.MANAGED_ANNOTATION: st.sampled_from([keys.MANAGED_VALUE] * 5 + [None]),
+        keys.EIP_ANNOTATION: st.sampled_from([None, None, None, "east", "west"]),
+        keys.ADDRESS_ANNOTATION: st.sampled_from([None, None, None, "192.0.2.2", "203.0.113.1"]),
+        keys.ALLOW_SHARED_ANNOTATION: st.sampled_from([None, "yes"]),
+    }
+).map(dropping)
+
+
+def services(name: str) -> st.SearchStrategy[Json]:
+    return st.builds(
+        service,
+        st.just(name),
+        notes=notes_of_services,
+        labels=st.sampled_from([{}, {"tier": "gold"}]),
+        kind=st.sampled_from(["LoadBalancer"] * 5 + ["ClusterIP"]),
+        local=flags,
+        app=st.sampled_from(["x", "y"]),
+        port=st.sampled_from([80, 443]),
+        families=st.sampled_from([("IPv4",), ("IPv4",), ("IPv6",), ("IPv4", "IPv6")]),
+    )
+
+
+def endpoint_slice(service: str, family: str, pods: Sequence[tuple[str, str]]) -> Json:
+    """`pods` are pairs of a node and a state: ready, leaving or down."""
     endpoints = []
-    for number, node in enumerate(pods, 1):
-        state = draw(st.sampled_from(["ready", "ready", "ready", "not ready", "leaving"]))
+    for number, (place, state) in enumerate(pods, 1):
         address = f"10.1.0.{number}" if family == "IPv4" else f"fd01::{number}"
         conditions = {
             "ready": state == "ready",
-            "serving": state != "not ready",
+            "serving": state != "down",
             "terminating": state == "leaving",
         }
-        endpoints.append({"addresses": [address], "nodeName": node, "conditions": conditions})
+        endpoints.append({"addresses": [address], "nodeName": place, "conditions": conditions})
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -111,24 +137,30 @@ def slices(draw: st.DrawFn, service: str, family: str) -> Json:
     }
 
 
-@st.composite
-def nodes(draw: st.DrawFn, name: str) -> Json:
-    number = "abcd".index(name) + 1
-    labels = dropping(
-        {
-            "edge": draw(st.sampled_from(["yes", "yes", None])),
-            keys.EXCLUDE_LABEL: draw(st.sampled_from([None] * 5 + [""])),
-            keys.RACK_LABEL: draw(st.sampled_from([None] * 5 + ["other"])),
-        }
-    )
-    annotations = {keys.DRAIN_ANNOTATION: "true"} if draw(seldom) else {}
+states = st.sampled_from(["ready", "ready", "ready", "down", "leaving"])
+pods = st.lists(st.tuples(st.sampled_from([*"aabbccd", "gone"]), states), max_size=4)
+
+
+def slices(service: str, family: str) -> st.SearchStrategy[Json]:
+    return st.builds(endpoint_slice, st.just(service), st.just(family), pods)
+
+
+def node(
+    name: str,
+    number: int,
+    *,
+    labels: Json | None = None,
+    drained: bool = False,
+    tainted: bool = False,
+    ready: str = "True",
+) -> Json:
     taint = {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}
-    ready = draw(st.sampled_from(["True", "True", "True", "False"]))
+    annotations = {keys.DRAIN_ANNOTATION: "true"} if drained else {}
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": labels, "annotations": annotations},
-        "spec": {"taints": [taint] if draw(seldom) else []},
+        "metadata": {"name": name, "labels": labels or {}, "annotations": annotations},
+        "spec": {"taints": [taint] if tainted else []},
         "status": {
             "addresses": [
                 {"type": "InternalIP", "address": f"10.0.0.{number}"},
@@ -137,6 +169,27 @@ def nodes(draw: st.DrawFn, name: str) -> Json:
             "conditions": [{"type": "Ready", "status": ready}],
         },
     }
+
+
+labels_of_nodes = st.fixed_dictionaries(
+    {
+        "edge": st.sampled_from(["yes", "yes", None]),
+        keys.EXCLUDE_LABEL: st.sampled_from([None] * 5 + [""]),
+        keys.RACK_LABEL: st.sampled_from([None] * 5 + ["other"]),
+    }
+).map(dropping)
+
+
+def nodes(name: str) -> st.SearchStrategy[Json]:
+    return st.builds(
+        node,
+        st.just(name),
+        st.just("abcd".index(name) + 1),
+        labels=labels_of_nodes,
+        drained=seldom,
+        tainted=seldom,
+        ready=st.sampled_from(["True", "True", "True", "False"]),
+    )
 
 
 @st.composite
@@ -194,6 +247,7 @@ def files() -> Mapping[str, st.SearchStrategy[Json]]:
 
 
 FILES = files()
+OWN_NODES = frozenset({"node-a.yaml", "node-b.yaml", "node-c.yaml"})
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -210,10 +264,14 @@ class Act(msgspec.Struct, frozen=True):
     wait: float = 0.0
 
 
+def goes(draw: st.DrawFn, name: str) -> bool:
+    return name not in OWN_NODES and draw(st.integers(0, 4)) == 0
+
+
 @st.composite
 def batches(draw: st.DrawFn) -> dict[str, Json | None]:
     names = draw(st.lists(st.sampled_from(sorted(FILES)), max_size=3, unique=True))
-    return {name: None if draw(st.integers(0, 4)) == 0 else draw(FILES[name]) for name in names}
+    return {name: None if goes(draw, name) else draw(FILES[name]) for name in names}
 
 
 acts = st.builds(
@@ -229,7 +287,34 @@ acts = st.builds(
 )
 
 
+def _sane() -> dict[str, Json]:
+    """A folder in which everything is announced: what is drawn spoils it in few places at a time."""
+    found = {
+        "conf.yaml": resource("BgpConf", "default", {"as": 65000}),
+        "eip-east.yaml": resource(
+            "Eip",
+            "east",
+            {"address": "192.0.2.0/29,2001:db8::/125"},
+            annotations={keys.DEFAULT_EIP_ANNOTATION: "true"},
+        ),
+    }
+    both = [{"config": {"family": {"afi": afi, "safi": "SAFI_UNICAST"}}} for afi in ("AFI_IP", "AFI_IP6")]
+    for name in ("left", "right"):
+        spec = {"conf": {"neighborAddress": PEERS[name], "peerAs": 65001}, "afiSafis": both}
+        found[f"peer-{name}.yaml"] = resource("BgpPeer", name, spec)
+    for number, name in enumerate("abc", 1):
+        found[f"node-{name}.yaml"] = node(name, number)
+    for number, name in enumerate(SERVICES):
+        found[f"service-{name}.yaml"] = service(name, local=number % 2 > 0)
+        found[f"slice-{name}-IPv4.yaml"] = endpoint_slice(name, "IPv4", [("a", "ready"), ("b", "ready")])
+        found[f"slice-{name}-IPv6.yaml"] = endpoint_slice(name, "IPv6", [("b", "ready")])
+    return found
+
+
 @st.composite
 def folders(draw: st.DrawFn) -> dict[str, Json]:
-    """A folder to begin with: most of what a cluster has."""
-    return {name: draw(strategy) for name, strategy in FILES.items() if draw(st.integers(0, 4)) > 0}
+    """A folder to begin with."""
+    changed = draw(st.lists(st.sampled_from(sorted(FILES)), max_size=10, unique=True))
+    drawn = {name: draw(FILES[name]) for name in changed if not goes(draw, name)}
+    kept = {name: document for name, document in _sane().items() if name not in changed}
+    return dict(sorted({**kept, **drawn}.items()))

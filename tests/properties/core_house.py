@@ -6,7 +6,7 @@ are a table of what they negotiate. What is drawn, and what must hold, is not he
 """
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_interface
 from typing import Any
 
@@ -15,6 +15,7 @@ import msgspec
 from openelb_bgp import admission
 from openelb_bgp.bgp.diff import Changes, Configuration, SessionEffect, apply, diff, needs_restart
 from openelb_bgp.bgp.gobgp.canonical import canonical
+from openelb_bgp.bgp.model import PathKey
 from openelb_bgp.bgp.plan import BgpPlan, plan
 from openelb_bgp.eligibility import Candidates, Eligibility, eligible_nodes
 from openelb_bgp.files.database import encode
@@ -149,6 +150,18 @@ class Speaker:
             assert self.gobgpd == desired
         self.status = self._report(self.plan, facts, revision=snapshot.revision)
         return changes
+
+    def offers(self) -> Iterator[tuple[PathKey, str, tuple[object, ...]]]:
+        """What goes to whom: per path and router that answers, the next hop and what is said of it."""
+        book = self.plan.memory.book if self.plan is not None and self.plan.memory is not None else None
+        for key, attrs in self.gobgpd.paths.items():
+            entry = book.entry(key) if book is not None else None
+            assert entry is not None
+            for neighbour, seen in entry.variant.seen:
+                if self._sessions[neighbour].established:
+                    hop = seen.next_hop or attrs.next_hop or self.node
+                    said = msgspec.structs.replace(seen, next_hop=None)
+                    yield key, neighbour, (hop, said, attrs.link_bandwidth)
 
     def _desired(self, wanted: BgpPlan) -> Configuration:
         if wanted.global_conf is None:
@@ -345,6 +358,11 @@ class House:
         """Everything as the controller knows it, its own writes included."""
         return self.controller.sees(self.store.snapshot)
 
+    @property
+    def idles(self) -> bool:
+        """Without a BgpConf nothing is announced, and a gobgpd that ran before keeps its global part."""
+        return self.store.snapshot.bgp_conf is None
+
     def _step(self, speaker: Speaker) -> bool:
         alive = [node for node in self.store.snapshot.nodes.values() if node.name not in self.silent]
         answering = frozenset(address for node in alive for address in node.addresses)
@@ -448,12 +466,28 @@ def without_times(value: Any) -> Any:
 
 def statuses_of(house: House) -> dict[str, Any]:
     """Every status, label and annotation that the state holds, times aside."""
-    return {
-        str(one): (without_times(msgspec.json.decode(row.status or b"{}")), row.labels, row.annotations)
-        for one, row in sorted(house.rows.items())
-    }
+    found = {}
+    for one, row in sorted(house.rows.items()):
+        status = without_times(msgspec.json.decode(row.status or b"{}"))
+        if one.kind is Kind.SPEAKER and house.idles:
+            del status["gobgp"]
+        found[str(one)] = (status, row.labels, row.annotations)
+    return found
 
 
 def routes_of(house: House) -> dict[str, Configuration]:
     """What each node's gobgpd runs."""
     return {node: speaker.gobgpd for node, speaker in sorted(house.speakers.items())}
+
+
+Place = tuple[str, str, str]
+"""A node, a neighbour whose session is up, a prefix."""
+
+
+def offers_of(house: House) -> dict[Place, frozenset[tuple[object, ...]]]:
+    """What each router gets of each prefix from each node: next hop, attributes, bandwidth."""
+    found: dict[Place, set[tuple[object, ...]]] = {}
+    for node, speaker in house.speakers.items():
+        for key, neighbour, offer in speaker.offers():
+            found.setdefault((node, neighbour, str(key.prefix)), set()).add(offer)
+    return {place: frozenset(offers) for place, offers in found.items()}

@@ -306,6 +306,29 @@ def test_a_service_whose_nodes_all_have_no_session_gives_the_last_error(cluster:
     )
 
 
+def test_a_node_that_nobody_speaks_for_is_not_waited_for(cluster: Cluster) -> None:
+    cluster.set("speakers", "n2", None)
+    cluster.set("services", WEB, service(local=True))
+    cluster.set("slices", WEB, slices("n2"))
+    cluster.settle()
+    assert cluster.announced() == ("False", "NoSpeaker", "n2: no speaker reports; start one on this node")
+    cluster.report("n1", standing_in_for=("n2",))
+    cluster.settle()
+    assert cluster.announced() == ("True", "Announced", "announced by n2")
+
+
+def test_a_stand_in_is_waited_for_in_place_of_the_node(cluster: Cluster) -> None:
+    cluster.set("speakers", "n2", None)
+    cluster.set("services", WEB, service(local=True))
+    cluster.set("slices", WEB, slices("n2"))
+    cluster.report("n1", standing_in_for=("n2",))
+    cluster.deliver(cluster.decide())
+    assert cluster.announced()[1] == "WaitingForSync"
+    cluster.applied("n1")
+    cluster.deliver(cluster.decide())
+    assert cluster.announced() == ("True", "Announced", "announced by n2")
+
+
 def test_a_node_for_which_others_stand_in_counts_as_announcing(cluster: Cluster) -> None:
     cluster.report("n2", sessions=sessions("ACTIVE"))
     cluster.report("n1", standing_in_for=("n2",))
