@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NoReturn
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from openelb_bgp.ports import Clock
 
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 PULSE = 3.0
 """Seconds between two questions to a gobgpd that says nothing: a hung one is found before its peers leave."""
-_FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 1.0
 
 Follow = Callable[[Gobgp], Awaitable[None]]
 """Observes over a connection for as long as it lasts. Raises GobgpError at its end."""
@@ -94,7 +94,7 @@ class Connection:
     async def _open(self) -> Gobgp:
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(GobgpError),
-            wait=wait_exponential_jitter(initial=_FIRST_WAIT, max=_LONGEST_WAIT, jitter=_FIRST_WAIT),
+            wait=wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
             sleep=self._clock.sleep,
         )
         return await attempts(self._try_to_open)

@@ -78,6 +78,14 @@ class Process:
         revision = self.put(self.snapshot if snapshot is None else snapshot).revision
         await self.until(lambda: self.last.settled and self.last.revision == revision, within=within)
 
+    async def look(self, snapshot: Snapshot) -> None:
+        """Have it look, three times, at a snapshot that it cannot put in effect."""
+        for _ in range(3):
+            revision = self.put(snapshot).revision
+            await eventually(
+                lambda wanted=revision: self.told and self.last.revision == wanted, within=60, what="a cycle"
+            )
+
     async def until(self, true: Callable[[], Any], *, within: float = 60.0) -> None:
         """Wait for something in its announcements."""
 

@@ -90,3 +90,14 @@ class RealNode:
         with contextlib.suppress(sidecar.SidecarError):
             await sidecar.stop(self.runtime, withdraw=False)
         self.sidecar.end()
+
+
+@contextlib.asynccontextmanager
+async def started(version: str, space: Namespace, folder: Path) -> AsyncIterator[RealNode]:
+    """A node whose gobgpd runs, until the end of the test."""
+    node = RealNode(version, space, folder)
+    try:
+        await node.start()
+        yield node
+    finally:
+        await node.stop()
