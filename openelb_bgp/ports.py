@@ -10,9 +10,8 @@ from typing import runtime_checkable
 
 import msgspec
 
-from .model.addresses import Address
 from .model.errors import Defect, InvalidResource
-from .model.facts import Facts
+from .model.facts import Facts, ProbeTarget
 from .model.meta import EMPTY, Kind, ObjectRef
 from .model.pools import Protocol
 from .model.reasons import Refused
@@ -121,8 +120,8 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     `settled` says that everything desired at the source's `revision` is in effect. `status` is the
     announcer's part of the Speaker's status (pools, routes, sessions, problems), everything else in it left
     empty. `left_out` says why an object is not announced here, or not wholly. `wake_at` is the monotonic
-    instant at which time alone changes the plan. `probes` are the (interface, address) pairs of other nodes
-    whose answers the next plan wants in `Facts.answering`.
+    instant at which time alone changes the plan. `probes` are the addresses of other nodes whose answers
+    the next plan wants in `Facts.answering`.
     """
 
     protocol: Protocol
@@ -132,7 +131,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     left_out: Mapping[ObjectRef, Refused] = {}
     events: tuple[Event, ...] = ()
     wake_at: float | None = None
-    probes: frozenset[tuple[str, Address]] = frozenset()
+    probes: frozenset[ProbeTarget] = frozenset()
 
 
 @runtime_checkable

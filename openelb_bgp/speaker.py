@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 from openelb_bgp import plugins
 from openelb_bgp.host.netlink import HostState, follow_host
 from openelb_bgp.host.probe import Prober
+from openelb_bgp.lib.instants import soonest
 from openelb_bgp.membership.observed import observe_speakers
 from openelb_bgp.model import keys
 from openelb_bgp.model.facts import Facts, SpeakerFact
@@ -96,8 +97,7 @@ class Speaker:
         probes = {probe for one in announcements for probe in one.probes}
         self._prober.aim(probes, self._host.links)
         due = await self._reporter.report(snapshot, facts, announcements, problems=self._problems())
-        instants = [due, *(one.wake_at for one in announcements)]
-        return min((instant for instant in instants if instant is not None), default=None)
+        return soonest(due, *(one.wake_at for one in announcements))
 
     def _snapshot(self) -> Snapshot:
         snapshot = self._store.snapshot

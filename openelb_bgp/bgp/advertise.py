@@ -18,7 +18,6 @@ from openelb_bgp.model.statuses import Problem
 
 from .model import PeerConf, PeerType
 from .nexthops import Hop
-from .planned import problem
 from .variants import Attrs, LargeCommunity
 
 GRACEFUL_SHUTDOWN = 0xFFFF0000
@@ -167,11 +166,11 @@ def remarks(
             unknown = sorted(set(one.peers).difference(known))
             if unknown:
                 message = f"{where}.peers names no BgpPeer: {', '.join(unknown)}; correct or create it"
-                yield problem(pool.ref, Reason.NO_PEER, message)
+                yield Problem.of(pool.ref, Reason.NO_PEER, message)
             to = [peer for peer in peers.values() if not one.peers or peer.name in one.peers]
             if one.local_pref is not None and to and not any(_is_internal(peer) for peer in to):
                 message = f"{where}.localPref is sent to iBGP peers only, and there is none; remove it"
-                yield problem(pool.ref, Reason.NO_EFFECT, message)
+                yield Problem.of(pool.ref, Reason.NO_EFFECT, message)
 
 
 def _is_internal(peer: PeerConf) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.pools import Protocol as PoolProtocol
 from openelb_bgp.model.snapshot import Snapshot
@@ -29,7 +30,7 @@ from .gobgp.features import Features
 from .memory import Memory
 from .model import GlobalConf, ObservedGlobal, ObservedPeer, PathKey
 from .plan import plan as make_plan
-from .planned import BgpPlan, PlanOptions, soonest
+from .planned import BgpPlan, PlanOptions
 from .port import Gobgp
 from .running import Running
 from .status import Obstacles
@@ -281,7 +282,7 @@ class BgpAnnouncer:
             ),
             left_out={**plan.left_out, **obstacles.left_out(plan)} if obstacles else plan.left_out,
             wake_at=soonest(plan.deadline, self._clock.monotonic() + _RETRY if obstacles else None),
-            probes=frozenset((probe.interface, probe.address) for probe in plan.probes),
+            probes=plan.probes,
         )
 
     def _pool(self, pool: PoolStatus) -> PoolStatus:

@@ -11,11 +11,10 @@ from types import MappingProxyType
 
 import msgspec
 
+from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Family
 from openelb_bgp.model.facts import Gateway
 from openelb_bgp.model.routing import BgpPeer
-
-from .planned import soonest
 
 LINGER_SECONDS = 30.0
 """How long a gateway that went stays a neighbour: a link that flaps must not cost a session's set-up."""

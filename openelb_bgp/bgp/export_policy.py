@@ -7,6 +7,7 @@ removing our statements needs no soft reset.
 
 from collections.abc import Iterable, Iterator
 
+from .hashes import stable_hash
 from .model import (
     Actions,
     AsPathPrepend,
@@ -26,7 +27,7 @@ from .model import (
     Statement,
 )
 from .policy_toml import ParsedPolicy
-from .variants import TAG_ASN, TAG_MARKER, Group, LargeCommunity, Variant, stable_hash
+from .variants import TAG_ASN, TAG_MARKER, Group, LargeCommunity, Variant
 
 OUR_PREFIX = "openelb-"
 """Names that begin so are ours in gobgpd; a user's policy may not use them."""

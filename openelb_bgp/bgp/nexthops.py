@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from openelb_bgp.eligibility import NodeState
+from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Address, Family
-from openelb_bgp.model.facts import Facts
+from openelb_bgp.model.facts import Facts, ProbeTarget
 from openelb_bgp.model.meta import Kind, ref
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.reasons import Reason, Refused
@@ -22,7 +23,6 @@ from openelb_bgp.model.statuses import Problem
 from .discovery import family_of
 from .links import global_address, link_towards
 from .model import PeerConf
-from .planned import Probe, problem, soonest
 from .standins import StandInMemory, StandIns, stand_ins
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
@@ -64,7 +64,7 @@ class HopPlan(msgspec.Struct, frozen=True, kw_only=True):
     one_path: frozenset[Family] = frozenset()
     problems: tuple[Problem, ...] = ()
     deadline: float | None = None
-    probes: frozenset[Probe] = frozenset()
+    probes: frozenset[ProbeTarget] = frozenset()
     standing_in_for: tuple[str, ...] = ()
     memory: HopMemory = HopMemory()
     complete: bool = True
@@ -182,7 +182,7 @@ def _own_hop(
             to.append((peer.neighbor_address, address))
         else:
             refused = _no_next_hop(peer)
-            notes.append(problem(ref(Kind.BGP_PEER, peer.name), refused.reason, refused.message))
+            notes.append(Problem.of(ref(Kind.BGP_PEER, peer.name), refused.reason, refused.message))
     if not to:
         return None, _no_next_hop(carrying[0]), notes
     return Hop(node=me, next_hop=None, to=tuple(to)), None, notes
@@ -217,7 +217,7 @@ def _rack_hops(
             hops.append(Hop(node=name, next_hop=address, to=to))
         elif any(one.addresses and one.address(family) for one in others.values()):
             message = f"it has no {family} InternalIP, so nobody can advertise it as next hop; give it one"
-            problems.append(problem(ref(Kind.NODE, name), Reason.NO_NODE_ADDRESS, message))
+            problems.append(Problem.of(ref(Kind.NODE, name), Reason.NO_NODE_ADDRESS, message))
     return hops
 
 
@@ -274,7 +274,7 @@ def _one_path(
                 f"it takes one {family} path a prefix, so node {facts.node} advertises none for {others}; "
                 "allow add-path receive on the router and do not lower sendMax"
             )
-            problems.append(problem(ref(Kind.BGP_PEER, name), Reason.NO_ADD_PATH, message))
+            problems.append(Problem.of(ref(Kind.BGP_PEER, name), Reason.NO_ADD_PATH, message))
     return frozenset(limited)
 
 

@@ -18,7 +18,6 @@ from openelb_bgp.model.statuses import PoolStatus, Problem
 from .claims import RouteTerms
 from .model import PeerConf
 from .peers import PeerPlan
-from .planned import problem
 from .user_policy import UserPolicy
 
 
@@ -85,10 +84,10 @@ def unequal_sessions(
                     f"addPaths.sendMax {one.add_paths_send_max} is below the {most} {one.family} paths a "
                     "prefix that are planned; raise it, or leave it out for 255"
                 )
-                found.append(problem(about, Reason.SEND_MAX_TOO_SMALL, message))
+                found.append(Problem.of(about, Reason.SEND_MAX_TOO_SMALL, message))
             if session is None or not session.established or not session.negotiated:
                 continue
             if one.enabled and one.family not in session.negotiated:
                 message = f"{address} did not agree on {one.family}; activate that family on the router"
-                found.append(problem(about, Reason.FAMILY_NOT_NEGOTIATED, message))
+                found.append(Problem.of(about, Reason.FAMILY_NOT_NEGOTIATED, message))
     return found

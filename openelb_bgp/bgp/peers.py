@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
 from openelb_bgp.model.reasons import Reason, Refused
@@ -19,7 +20,6 @@ from openelb_bgp.model.statuses import Problem
 
 from .discovery import GatewayMemory, Neighbours, neighbours
 from .model import Password, PeerConf
-from .planned import problem, soonest
 from .sessions import session
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
@@ -211,7 +211,7 @@ class _Draft:
             self._note(peer, refused)
 
     def _note(self, peer: BgpPeer, refused: Refused) -> None:
-        self._problems.append(problem(peer.ref, refused.reason, refused.message))
+        self._problems.append(Problem.of(peer.ref, refused.reason, refused.message))
 
 
 # Left out because the user says so: nothing that anybody has to repair.

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from openelb_bgp.eligibility import NodeState, node_states
+from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Family
 from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.keys import BGP_CONF_NAME
@@ -30,7 +31,7 @@ from .model import GlobalConf, PeerConf, RoutingPolicy
 from .nexthops import HopPlan, plan_hops
 from .notes import blanket, no_conf, pool_statuses, unequal_sessions
 from .peers import Node, PeerPlan, own_addresses, plan_peers
-from .planned import DEFAULT_OPTIONS, BgpPlan, PlanOptions, problem, soonest
+from .planned import DEFAULT_OPTIONS, BgpPlan, PlanOptions
 from .policy_toml import ParsedPolicy
 from .recall import PlanMemory, Retired
 from .routes import RouteBook, make_book
@@ -65,7 +66,7 @@ def plan(
 
 def _waiting(snapshot: Snapshot, facts: Facts, previous: BgpPlan | None) -> BgpPlan:
     missing = ", ".join(kind for kind in _NEEDED if not snapshot.has_listed(kind))
-    note = problem(
+    note = Problem.of(
         ref(Kind.NODE, facts.node),
         Reason.WAITING_FOR_SYNC,
         f"not listed yet: {missing}; nothing is changed until then",
@@ -138,7 +139,7 @@ class _Planner:
             changed=book.changed,
             pools=pool_statuses(terms, None),
             left_out=book.left_out,
-            problems=(problem(ref(Kind.BGP_CONF, BGP_CONF_NAME), why.reason, why.message),),
+            problems=(Problem.of(ref(Kind.BGP_CONF, BGP_CONF_NAME), why.reason, why.message),),
             memory=self._remember(self._memory if gone else PlanMemory(), book),
         )
 
@@ -276,7 +277,7 @@ class _Planner:
         found.update(unequal_sessions(peers.peers, self._facts, book.most_paths))
         if policy.refused is not None:
             conf = ref(Kind.BGP_CONF, BGP_CONF_NAME)
-            found.add(problem(conf, policy.refused.reason, policy.refused.message))
+            found.add(Problem.of(conf, policy.refused.reason, policy.refused.message))
         return tuple(sorted(found))
 
 

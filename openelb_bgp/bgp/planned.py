@@ -4,24 +4,20 @@ Values only, and what a plan remembers for the next one. How it is made is in `p
 it; how it differs from what runs is `diff`'s matter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.facts import ProbeTarget
 from openelb_bgp.model.keys import DEFAULT_NAMESPACE
 from openelb_bgp.model.meta import ObjectRef
-from openelb_bgp.model.reasons import Reason, Refused
+from openelb_bgp.model.reasons import Refused
 from openelb_bgp.model.statuses import PoolStatus, Problem
 
 from .model import GlobalConf, PathAttrs, PathKey, PeerConf, RoutingPolicy
-
-if TYPE_CHECKING:
-    from .recall import PlanMemory
+from .recall import PlanMemory
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
 
@@ -37,13 +33,6 @@ class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_OPTIONS = PlanOptions()
-
-
-class Probe(msgspec.Struct, frozen=True, order=True):
-    """Another node's address that shall be probed every second on an interface, by ARP or NDP."""
-
-    interface: str
-    address: Address
 
 
 class BgpPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,17 +58,7 @@ class BgpPlan(msgspec.Struct, frozen=True, kw_only=True):
     left_out: Mapping[ObjectRef, Refused] = _NONE
     problems: tuple[Problem, ...] = ()
     deadline: float | None = None
-    probes: frozenset[Probe] = frozenset()
+    probes: frozenset[ProbeTarget] = frozenset()
     standing_in_for: tuple[str, ...] = ()
     draining: bool = False
     memory: PlanMemory | None = None
-
-
-def problem(ref: ObjectRef | str, reason: Reason, message: str) -> Problem:
-    """A line for `Speaker.problems`."""
-    return Problem(object=str(ref), reason=reason.value, message=message)
-
-
-def soonest(*instants: float | None) -> float | None:
-    """The earliest of those that are there."""
-    return min((instant for instant in instants if instant is not None), default=None)

@@ -5,18 +5,18 @@ The result does not depend on the prefix itself, so 10,000 Services of one kind 
 what is decided in `claims`.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from openelb_bgp.model.addresses import Address, Family, Network
+from openelb_bgp.model.addresses import Family, Network
 from openelb_bgp.model.pools import Eip
 
 from .advertise import Line, seen
+from .hashes import rank, stable_hash
 from .model import LinkBandwidth, PathAttrs, PeerConf
 from .nexthops import Hop
-from .variants import Variant, stable_hash, variant, with_bandwidth
+from .variants import Variant, variant, with_bandwidth
 
 BANDWIDTH_UNIT = 1e6
 """Bytes per second for one endpoint; routers only compare (FRR: 1e6, 2e6, 5e6 became weights 12, 25, 62)."""
@@ -106,7 +106,7 @@ def only_one(entries: tuple[Entry, ...], prefix: Network, *, own: str) -> tuple[
     if len(entries) < 2:
         return entries
     mine = next((entry for entry in entries if entry.node == own), None)
-    return (mine or min(entries, key=lambda entry: _rank(prefix.network_address, entry.node)),)
+    return (mine or min(entries, key=lambda entry: rank(prefix.network_address, entry.node)),)
 
 
 def free_identifier(text: str, taken: Iterable[int]) -> int:
@@ -128,7 +128,3 @@ def _bandwidth(weight: int, asn: int) -> LinkBandwidth | None:
         return None
     # The community has room for 16 bits of ASN (RFC 6793, 9, for what does not fit).
     return LinkBandwidth(asn if asn < 0x10000 else _AS_TRANS, weight * BANDWIDTH_UNIT)
-
-
-def _rank(address: Address, node: str) -> bytes:
-    return hashlib.sha256(f"standin#{address}#{node}".encode()).digest()

@@ -20,7 +20,6 @@ from openelb_bgp.model.statuses import Problem
 from .claims import Claimer, RouteTerms, Share, Unit
 from .ledger import Ledger, Turn
 from .model import PathAttrs, PathKey
-from .planned import problem
 from .resolve import Bundle, Entry, Resolution, Terms, only_one, resolve
 from .variants import Variant
 from .weights import Weights
@@ -247,7 +246,7 @@ def _differing(now: Mapping[PathKey, PathAttrs], before: Mapping[PathKey, PathAt
 
 
 def _conflict(pool: str, name: str) -> Problem:
-    return problem(
+    return Problem.of(
         ref(Kind.EIP, pool),
         Reason.ATTRIBUTE_CONFLICT,
         f"two of its advertisements give one peer different values of {name} for the same prefix; "

@@ -5,7 +5,6 @@ or all speakers that restart make nothing flap. A node without a session for a w
 the link to the peer, is advertised by two speakers that have one. What a path looks like is not here.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -13,12 +12,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from openelb_bgp.eligibility import NodeState
+from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Address, Family
-from openelb_bgp.model.facts import Facts, SpeakerFact
+from openelb_bgp.model.facts import Facts, ProbeTarget, SpeakerFact
 
+from .hashes import rank
 from .links import link_towards
 from .model import PeerConf
-from .planned import Probe, soonest
 
 STAND_INS = 2
 LEAVE_AFTER = 5.0
@@ -48,7 +48,7 @@ class StandIns(msgspec.Struct, frozen=True, kw_only=True):
     """What this plan stands in for, what to probe, and when time alone changes it."""
 
     standing: frozenset[Standing] = frozenset()
-    probes: frozenset[Probe] = frozenset()
+    probes: frozenset[ProbeTarget] = frozenset()
     deadline: float | None = None
     memory: StandInMemory = StandInMemory()
 
@@ -91,7 +91,7 @@ class _Draft:
         self._previous = previous
         self._adopted = {next_hop for _, next_hop in facts.adopted or ()}
         self._standing: set[Standing] = set()
-        self._probes: set[Probe] = set()
+        self._probes: set[ProbeTarget] = set()
         self._deadlines: list[float] = []
         self._stood_in_for = set() if previous is None else {one.node for one in previous.standing}
         known = _NONE if previous is None else previous.absent
@@ -168,7 +168,7 @@ class _Draft:
         link = link_towards(peer.neighbor_address, self._facts)
         if link is None or not link.on_link(address):
             return False
-        self._probes.add(Probe(link.name, address))
+        self._probes.add(ProbeTarget(link.name, address))
         if address in self._facts.answering:
             return True
         return stood and not self._is_past(self._facts.first_seen + OBSERVE_FOR)
@@ -195,13 +195,13 @@ class _Draft:
 
     def _better(self, address: Address, peer: PeerConf, *, seasoned: bool) -> Iterator[str]:
         """The speakers that come before this node as stand-ins for that address."""
-        own = _rank(address, self._facts.node)
+        own = rank(address, self._facts.node)
         has_session = self._is_established(peer)
         for name in self._others:
             speaker = self._facts.speakers.get(name)
             if speaker is None or not _has_session(speaker, peer.name):
                 continue
-            if has_session and _rank(address, name) > own:
+            if has_session and rank(address, name) > own:
                 continue
             begun = speaker.established[peer.name] + self._after + LEAVE_AFTER
             if not seasoned or self._is_past(begun):
@@ -219,8 +219,3 @@ class _Draft:
 def _has_session(speaker: SpeakerFact, peer: str) -> bool:
     # A session counts only while its speaker is Ready.
     return speaker.quiet_since is None and peer in speaker.established
-
-
-def _rank(address: Address, node: str) -> bytes:
-    """Rendezvous hash: which speakers stand in for a node's address, agreed on without talking."""
-    return hashlib.sha256(f"standin#{address}#{node}".encode()).digest()

@@ -2,11 +2,10 @@
 
 Pure. A variant is the whole of "these attributes to these neighbours, nothing to the others". Where it is
 not the same for everybody, one path carries a large community of ours, its tag, which is a hash of the
-variant; `policy` turns tag and neighbour into attributes and takes the tag off. So what a tag means never
+variant; `export_policy` turns tag and neighbour into attributes and takes the tag off. So what a tag means never
 changes, and what an export rule tests is part of the path's identity.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from openelb_bgp.model.addresses import Address, Family
 
 from .discovery import bare
+from .hashes import stable_hash
 from .model import LinkBandwidth, PathAttrs, PeerConf, PeerType, RemovePrivate
 
 TAG_ASN, TAG_MARKER = 4200000179, 0x4F454C42
@@ -87,11 +87,6 @@ def variant(
 def with_bandwidth(attrs: PathAttrs, bandwidth: LinkBandwidth | None) -> PathAttrs:
     """The path's attributes with a link bandwidth, which is the same for all neighbours."""
     return attrs if bandwidth is None else msgspec.structs.replace(attrs, link_bandwidth=bandwidth)
-
-
-def stable_hash(text: str) -> int:
-    """32 bits of SHA-256 that are never 0: the same on every node, in every process."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) or 1
 
 
 def _on_path(attrs: Attrs, next_hop: Address | None) -> PathAttrs:

@@ -7,10 +7,9 @@ lost its session; the link can. What an answer leads to is decided in the announ
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from ipaddress import IPv6Address
-from typing import NamedTuple
 
 from openelb_bgp.model.addresses import Address, Family
-from openelb_bgp.model.facts import Link
+from openelb_bgp.model.facts import Link, ProbeTarget
 from openelb_bgp.ports import Clock
 
 from .packets import Advertisement, Arp, Operation, build, parse, parse_mac, who_has
@@ -26,13 +25,6 @@ _NO_CAPABILITY = (
 )
 
 
-class Target(NamedTuple):
-    """An address to be asked for on an interface. A plain pair of the same values equals it."""
-
-    interface: str
-    address: Address
-
-
 class Answers:
     """Who answers, counted in probes; knows neither time nor sockets.
 
@@ -42,19 +34,19 @@ class Answers:
 
     def __init__(self) -> None:
         # How many probes since the last answer; None for one that does not answer.
-        self._unanswered: dict[Target, int | None] = {}
+        self._unanswered: dict[ProbeTarget, int | None] = {}
 
-    def aim(self, targets: Collection[Target]) -> None:
+    def aim(self, targets: Collection[ProbeTarget]) -> None:
         """Follow these from now on; those that were followed already keep what is known of them."""
         self._unanswered = {target: self._unanswered.get(target) for target in targets}
 
-    def asked(self, target: Target) -> None:
+    def asked(self, target: ProbeTarget) -> None:
         """A probe of it is due now, and the interval of the one before is over."""
         count = self._unanswered[target]
         if count is not None:
             self._unanswered[target] = None if count == MISSES else count + 1
 
-    def heard(self, target: Target) -> None:
+    def heard(self, target: ProbeTarget) -> None:
         """An answer has come. Of one that is not followed it says nothing."""
         if target in self._unanswered:
             self._unanswered[target] = 0
@@ -84,18 +76,18 @@ class Prober:
         self._wire = wire(self._heard)
         self._aimed = asyncio.Event()
         self._answers = Answers()
-        self._targets: tuple[Target, ...] = ()
+        self._targets: tuple[ProbeTarget, ...] = ()
         self._links: Mapping[str, Link] = {}
         self._ours: frozenset[bytes] = frozenset()
         self.answering: frozenset[Address] = frozenset()
         self.error = ""
 
-    def aim(self, targets: Iterable[tuple[str, Address]], links: Iterable[Link]) -> None:
-        """Ask for these (interface, address) pairs from the next round on; `links` are the node's now.
+    def aim(self, targets: Iterable[ProbeTarget], links: Iterable[Link]) -> None:
+        """Ask for these from the next round on; `links` are the node's now.
 
         Does not call `changed` for what is no longer asked for: the caller knows.
         """
-        self._targets = tuple(sorted({Target(*one) for one in targets}, key=str))
+        self._targets = tuple(sorted(set(targets), key=str))
         self._links = {link.name: link for link in links}
         self._ours = frozenset(mac for link in self._links.values() if (mac := parse_mac(link.mac)))
         self._answers.aim(self._targets)
@@ -117,7 +109,7 @@ class Prober:
         finally:
             self._wire.keep(())
 
-    def _reachable(self) -> Iterable[Target]:
+    def _reachable(self) -> Iterable[ProbeTarget]:
         return (target for target in self._targets if target.interface in self._links)
 
     def _ask_all(self) -> None:
@@ -145,7 +137,7 @@ class Prober:
     def _heard(self, interface: str, frame: bytes) -> None:
         address = answer_in(frame, ours=self._ours)
         if address is not None:
-            self._answers.heard(Target(interface, address))
+            self._answers.heard(ProbeTarget(interface, address))
             if self._observe():
                 self._changed()
 

@@ -6,7 +6,7 @@ seconds on the observer's monotonic clock, so a clock that is set changes nothin
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -41,6 +41,13 @@ class Gateway(msgspec.Struct, frozen=True, order=True):
     def family(self) -> Family:
         """The family of the default route."""
         return Family(self.version)
+
+
+class ProbeTarget(NamedTuple):
+    """Another node's address that is asked for on an interface, every second, by ARP or NDP."""
+
+    interface: str
+    address: Address
 
 
 class SessionFact(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ changes.
 import msgspec
 
 from .conditions import Condition
+from .meta import ObjectRef
+from .reasons import Reason
 
 
 class EipStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -178,6 +180,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, order=True):
     object: str
     reason: str
     message: str
+
+    @classmethod
+    def of(cls, ref: ObjectRef, reason: Reason, message: str) -> "Problem":
+        """What is wrong with one object."""
+        return cls(object=str(ref), reason=reason.value, message=message)
 
 
 class Layer2Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -155,7 +155,7 @@ def _found_here(announcements: Sequence[Announcement]) -> Iterable[Problem]:
         yield from announcement.status.problems
         for ref, refused in announcement.left_out.items():
             if refused.reason in KNOWN_HERE_ONLY:
-                yield Problem(object=str(ref), reason=refused.reason, message=refused.message)
+                yield Problem.of(ref, refused.reason, refused.message)
 
 
 def _sessions(parts: Sequence[SpeakerStatus], before: SpeakerStatus) -> tuple[SessionStatus, ...]:

@@ -14,7 +14,7 @@ from openelb_bgp.host.packets import Advertisement, Arp, Operation, Packet, buil
 from openelb_bgp.host.probe import Prober
 from openelb_bgp.host.wire import PacketSockets, Place
 from openelb_bgp.model.addresses import Address, Family
-from openelb_bgp.model.facts import Link
+from openelb_bgp.model.facts import Link, ProbeTarget
 from openelb_bgp.runtime.clock import SystemClock
 from tests.daemons.harness.inside import call_inside, run_inside
 from tests.daemons.harness.netns import Lan, Namespace
@@ -37,7 +37,7 @@ class Node:
 
     async def aim(self, *addresses: str) -> None:
         """Probe these on eth0, with the links as they are now."""
-        targets = [("eth0", ip_address(one)) for one in addresses]
+        targets = [ProbeTarget("eth0", ip_address(one)) for one in addresses]
         self.prober.aim(targets, (await read_host()).links)
 
     async def answering(self, *addresses: str) -> None:
@@ -218,11 +218,12 @@ import asyncio
 from ipaddress import ip_address
 from openelb_bgp.host.netlink import read_host
 from openelb_bgp.host.probe import Prober
+from openelb_bgp.model.facts import ProbeTarget
 from openelb_bgp.runtime.clock import SystemClock
 
 async def main():
     prober = Prober(clock=SystemClock(), changed=lambda: None)
-    prober.aim([("eth0", ip_address("{target}"))], (await read_host()).links)
+    prober.aim([ProbeTarget("eth0", ip_address("{target}"))], (await read_host()).links)
     try:
         async with asyncio.timeout(1.5):
             await prober.run()

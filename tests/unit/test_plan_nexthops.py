@@ -4,9 +4,9 @@ import hashlib
 from typing import Any
 
 from openelb_bgp.bgp.model import PathAttrs
-from openelb_bgp.bgp.planned import Probe
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Family
+from openelb_bgp.model.facts import ProbeTarget
 from openelb_bgp.model.routing import AfiSafi, NextHops
 from tests.unit.plan_world import (
     NOW,
@@ -176,7 +176,7 @@ def test_without_a_session_of_its_own_nobody_stands_in() -> None:
 def test_nobody_stands_in_for_a_node_that_does_not_answer() -> None:
     plan = lonely(answering=frozenset()).plan()
     assert next_hops(plan) == {PREFIX: {"self"}}
-    assert Probe("eth0", address(B)) in plan.probes
+    assert ProbeTarget("eth0", address(B)) in plan.probes
 
 
 def test_nobody_stands_in_for_a_node_on_another_link() -> None:

@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
+from openelb_bgp.bgp.hashes import stable_hash
 from openelb_bgp.bgp.model import PathAttrs
 from openelb_bgp.bgp.resolve import free_identifier
-from openelb_bgp.bgp.variants import stable_hash
 from openelb_bgp.model import keys
 from openelb_bgp.model.meta import Key, Kind
 from openelb_bgp.model.pools import Protocol

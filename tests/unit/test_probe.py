@@ -7,10 +7,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 import pytest
 
 from openelb_bgp.host.packets import Advertisement, Arp, Operation, Solicitation, build, parse, who_has
-from openelb_bgp.host.probe import Answers, Prober, Target, answer_in, source_for
+from openelb_bgp.host.probe import Answers, Prober, answer_in, source_for
 from openelb_bgp.host.wire import Heard, Place
 from openelb_bgp.model.addresses import Address, Family
-from openelb_bgp.model.facts import Link
+from openelb_bgp.model.facts import Link, ProbeTarget
 
 OURS, THEIRS, GROUP = (bytes.fromhex(text) for text in ("02000000000a", "02000000000b", "03000000000b"))
 ETH0 = Link(
@@ -29,7 +29,7 @@ ETH1 = Link(
 )
 OUR_ADDRESS = IPv4Address("10.0.0.11")
 NODE2, NODE2_V6 = IPv4Address("10.0.0.2"), IPv6Address("fd00:a::2")
-ONE = ("eth0", NODE2)
+ONE = ProbeTarget("eth0", NODE2)
 
 
 class VirtualClock:
@@ -146,7 +146,7 @@ class World:
     def _note(self) -> None:
         self.changes.append((self.clock.now, self.prober.answering))
 
-    async def aim(self, *targets: tuple[str, Address], links: tuple[Link, ...] = (ETH0, ETH1)) -> None:
+    async def aim(self, *targets: ProbeTarget, links: tuple[Link, ...] = (ETH0, ETH1)) -> None:
         self.prober.aim(targets, links)
         await settle()
 
@@ -221,7 +221,7 @@ async def test_a_host_that_comes_back_answers_with_its_first_reply(world: World)
 
 async def test_asks_in_both_families(world: World) -> None:
     world.lan.hosts = {NODE2: THEIRS, NODE2_V6: THEIRS}
-    await world.aim(ONE, ("eth0", NODE2_V6))
+    await world.aim(ONE, ProbeTarget("eth0", NODE2_V6))
     assert world.prober.answering == {NODE2, NODE2_V6}
     assert world.lan.listening == {Place("eth0", 2, Family.IPV4), Place("eth0", 2, Family.IPV6)}
 
@@ -249,7 +249,7 @@ async def test_an_answer_from_a_mac_of_ours_does_not_count(world: World) -> None
 async def test_an_address_asked_for_on_two_interfaces_has_to_answer_on_both(world: World) -> None:
     world.lan.hosts[NODE2] = THEIRS
     world.lan.down.add("eth1")
-    await world.aim(ONE, ("eth1", NODE2))
+    await world.aim(ONE, ProbeTarget("eth1", NODE2))
     assert world.prober.answering == frozenset()
     world.lan.down.clear()
     await world.clock.move(1)
@@ -312,7 +312,7 @@ async def test_without_the_capability_nobody_answers_and_the_error_names_it(worl
 async def test_what_is_no_longer_asked_for_is_forgotten_without_a_call(world: World) -> None:
     world.lan.hosts[NODE2] = THEIRS
     await world.aim(ONE)
-    await world.aim(("eth0", NODE2_V6))
+    await world.aim(ProbeTarget("eth0", NODE2_V6))
     assert world.prober.answering == frozenset()
     assert world.changes == [(0.0, frozenset({NODE2}))]
 
@@ -328,12 +328,12 @@ async def test_aiming_at_the_same_again_changes_nothing(world: World) -> None:
 
 
 def test_counting_starts_anew_with_every_answer() -> None:
-    target = Target("eth0", NODE2)
+    target = ProbeTarget("eth0", NODE2)
     answers = Answers()
     answers.aim([target])
     seen = []
     for event in "haaahaaaah":
-        step: Callable[[Target], None] = answers.heard if event == "h" else answers.asked
+        step: Callable[[ProbeTarget], None] = answers.heard if event == "h" else answers.asked
         step(target)
         seen.append(answers.answering() == {NODE2})
     assert seen == [True, True, True, True, True, True, True, True, False, True]
