@@ -1,7 +1,8 @@
 """The speaker itself: ASN by rack, router id, where it listens. Pure.
 
 Any change of it costs a restart of gobgpd, so nothing goes in that GoBGP does not use: graceful restart is a
-matter of each peer (`sessions`).
+matter of each peer (`sessions`). `families` is left out too: what a session carries is a matter of its peer's
+afiSafis, and a gobgpd without a table for one family answers no question about it.
 """
 
 import hashlib
@@ -14,6 +15,10 @@ from openelb_bgp.model.routing import BgpConf
 from .model import GlobalConf
 
 
+_EVERYWHERE = {"0.0.0.0", "::"}
+"""What listening on all addresses looks like where it is written out."""
+
+
 def global_conf(conf: BgpConf, node: NodeState) -> GlobalConf:
     """What StartBgp is told on that node."""
     by_rack = dict(conf.asn_per_rack)
@@ -21,8 +26,7 @@ def global_conf(conf: BgpConf, node: NodeState) -> GlobalConf:
         asn=by_rack.get(node.rack, conf.asn),
         router_id=_router_id(conf, node, has_own_asn=node.rack in by_rack),
         listen_port=conf.listen_port,
-        listen_addresses=conf.listen_addresses,
-        families=conf.families,
+        listen_addresses=() if set(conf.listen_addresses) == _EVERYWHERE else conf.listen_addresses,
         use_multiple_paths=conf.use_multiple_paths,
     )
 

@@ -59,17 +59,15 @@ class GracefulRestart(msgspec.Struct, frozen=True, kw_only=True):
 class GlobalConf(msgspec.Struct, frozen=True, kw_only=True):
     """The speaker itself; any change of it needs StopBgp and StartBgp.
 
-    `families` are GoBGP's own numbers (0 IPv4 unicast, 1 IPv6 unicast); () takes all. `listen_port` -1 does
-    not listen.
+    `listen_port` -1 does not listen. It holds a table for each family; which of them a session carries is a
+    matter of its peer.
     """
 
     asn: int
     router_id: str
     listen_port: int = 179
     listen_addresses: tuple[str, ...] = ()
-    families: tuple[int, ...] = ()
     use_multiple_paths: bool = False
-    graceful_restart: GracefulRestart | None = None
 
 
 class PeerType(StrEnum):

@@ -73,18 +73,25 @@ def test_a_node_without_ipv4_gets_a_router_id_from_its_name_that_stays() -> None
     assert found.router_id == "203.151.129.19"
 
 
-def test_listening_and_families_are_handed_on() -> None:
-    written = conf(
-        listen_port=17900, listen_addresses=("10.0.0.1",), families=(0, 1), use_multiple_paths=True
-    )
+def test_where_it_listens_is_handed_on() -> None:
+    written = conf(listen_port=17900, listen_addresses=("10.0.0.1",), use_multiple_paths=True)
     assert world().with_(bgp_confs=[written]).plan().global_conf == GlobalConf(
         asn=65000,
         router_id="10.0.0.1",
         listen_port=17900,
         listen_addresses=("10.0.0.1",),
-        families=(0, 1),
         use_multiple_paths=True,
     )
+
+
+def test_everywhere_is_the_same_written_out_or_not_so_spelling_it_restarts_no_gobgpd() -> None:
+    spelt = conf(listen_addresses=("::", "0.0.0.0"))
+    assert world().with_(bgp_confs=[spelt]).plan().global_conf == world().plan().global_conf
+
+
+def test_gobgpd_holds_tables_for_both_families_whatever_is_written() -> None:
+    only_labelled = conf(families=(2,))
+    assert world().with_(bgp_confs=[only_labelled]).plan().global_conf == world().plan().global_conf
 
 
 def test_graceful_restart_is_a_matter_of_peers_so_its_edit_restarts_no_gobgpd() -> None:

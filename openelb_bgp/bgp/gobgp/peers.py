@@ -72,11 +72,8 @@ def global_message(pb: ModuleType, conf: GlobalConf) -> pb4.Global:
         router_id=conf.router_id,
         listen_port=conf.listen_port,
         listen_addresses=conf.listen_addresses,
-        families=conf.families,
         use_multiple_paths=conf.use_multiple_paths,
     )
-    if conf.graceful_restart is not None:
-        message.graceful_restart.MergeFrom(_restart_message(pb, conf.graceful_restart))
     return message
 
 

@@ -65,7 +65,7 @@ class BgpConfSpec(msgspec.Struct, rename="camel", kw_only=True):
         tuple[str, ...] | None, doc("Addresses that gobgpd listens on; all when absent.")
     ] = None
     families: Annotated[
-        tuple[Octet, ...] | None, doc("GoBGP's numbers of address families: 0 IPv4 and 1 IPv6 unicast.")
+        tuple[Octet, ...] | None, doc("No effect: each peer's afiSafis say what its session carries.")
     ] = None
     use_multiple_paths: Annotated[bool | None, doc("Multipath in gobgpd's own table.")] = None
     graceful_restart: Annotated[GracefulRestart | None, doc("Defaults for all peers.")] = None
