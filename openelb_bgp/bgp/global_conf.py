@@ -14,7 +14,6 @@ from openelb_bgp.model.routing import BgpConf
 
 from .model import GlobalConf
 
-
 _EVERYWHERE = {"0.0.0.0", "::"}
 """What listening on all addresses looks like where it is written out."""
 
