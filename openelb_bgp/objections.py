@@ -1,10 +1,10 @@
 """What is wrong with objects in the light of the others: from all who know, when it may have changed."""
 
-import operator
 from collections.abc import Mapping
 
 from openelb_bgp import admission
 from openelb_bgp.bgp.policy_toml import policy_defects
+from openelb_bgp.lib.identity import same_objects
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.meta import ObjectRef
 from openelb_bgp.model.snapshot import Snapshot
@@ -35,7 +35,7 @@ class Objections:
             snapshot.secrets,
             snapshot.config_maps,
         )
-        same = len(seen) == len(self._seen) and all(map(operator.is_, seen, self._seen))
+        same = same_objects(seen, self._seen)
         if same and snapshot.services is self._services:
             return self._defects, None
         due = self._looked_at + _SERVICES_EVERY

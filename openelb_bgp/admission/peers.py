@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
+from openelb_bgp.lib.words import some
 from openelb_bgp.model.cluster import Node
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.routing import BgpPeer
 from openelb_bgp.model.snapshot import Snapshot
-
-from .words import some
 
 Found = Iterator[tuple[ObjectRef, Defect]]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from openelb_bgp.lib.words import some
 from openelb_bgp.model.addresses import Address, AddressRange, Family, parse_address
 from openelb_bgp.model.allocated import allocated
 from openelb_bgp.model.errors import Defect
@@ -12,8 +13,6 @@ from openelb_bgp.model.meta import Kind, ObjectRef
 from openelb_bgp.model.pools import Advertisement, Eip, Protocol
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.snapshot import Snapshot
-
-from .words import some
 
 Found = Iterator[tuple[ObjectRef, Defect]]
 

@@ -7,10 +7,8 @@ becomes in `resolve`.
 """
 
 from collections.abc import Mapping
-from itertools import compress
-from operator import is_, is_not
-from typing import Any
 
+from openelb_bgp.lib.identity import changed_keys
 from openelb_bgp.model.addresses import Family, Network
 from openelb_bgp.model.meta import Key, Kind, ObjectRef, ref
 from openelb_bgp.model.reasons import Reason, Refused
@@ -108,8 +106,8 @@ class RouteBook:
         return [*self.services, *(key for key in self._units if key not in self.services)]
 
     def _dirty(self, last: "RouteBook") -> list[Key]:
-        found = dict.fromkeys(_changed_keys(self.services, last.services))
-        found.update(dict.fromkeys(_changed_keys(self.slices, last.slices)))
+        found = dict.fromkeys(changed_keys(old=last.services, new=self.services))
+        found.update(dict.fromkeys(changed_keys(old=last.slices, new=self.slices)))
         found.update(dict.fromkeys(self.weights.overdue()))
         return list(found)
 
@@ -227,17 +225,6 @@ def _terms_of(terms: RouteTerms, family: Family) -> Terms:
         asn=terms.asn,
         pinned=terms.pinned,
     )
-
-
-def _changed_keys(now: Mapping[Key, Any], before: Mapping[Key, Any]) -> list[Key]:
-    """The keys that came, went or have another object. Unchanged objects are the same objects."""
-    if now is before:
-        return []
-    if len(now) == len(before) and all(map(is_, now, before)):
-        # The usual case, all of it in C: 10,000 entries in a quarter of a millisecond.
-        return list(compress(now, map(is_not, now.values(), before.values())))
-    found = [key for key, value in now.items() if before.get(key) is not value]
-    return found + [key for key in before if key not in now]
 
 
 def _differing(now: Mapping[PathKey, PathAttrs], before: Mapping[PathKey, PathAttrs]) -> frozenset[PathKey]:

@@ -2,8 +2,8 @@
 
 Pure. A variant is the whole of "these attributes to these neighbours, nothing to the others". Where it is
 not the same for everybody, one path carries a large community of ours, its tag, which is a hash of the
-variant; `export_policy` turns tag and neighbour into attributes and takes the tag off. So what a tag means never
-changes, and what an export rule tests is part of the path's identity.
+variant; `export_policy` turns tag and neighbour into attributes and takes the tag off. So what a tag means
+never changes, and what an export rule tests is part of the path's identity.
 """
 
 from collections.abc import Iterable, Mapping

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ..model.meta import Key, Kind
-from ..model.reasons import Reason, Refused
-from ..model.snapshot import Snapshot
+from openelb_bgp.model.meta import Key, Kind
+from openelb_bgp.model.reasons import Reason, Refused
+from openelb_bgp.model.snapshot import Snapshot
+
 from .cycle import Memory, advance
 from .decisions import Decision
 from .pools import PoolBook, Rules, same_terms

@@ -11,9 +11,10 @@ Rule 0, that a live address is kept, has already been applied: what is live is n
 
 from collections.abc import Callable, Container, Mapping, Sequence
 
-from ..model.addresses import Address, Family
-from ..model.meta import Key
-from ..model.reasons import Refused
+from openelb_bgp.model.addresses import Address, Family
+from openelb_bgp.model.meta import Key
+from openelb_bgp.model.reasons import Refused
+
 from .claims import Claim, Given, Want
 from .numbers import Span, address_at, family_of, is_buggy, number
 from .pools import Pool, PoolBook

@@ -9,12 +9,13 @@ from functools import lru_cache
 
 import msgspec
 
-from ..model import keys
-from ..model.addresses import Address, Family
-from ..model.allocated import allocated
-from ..model.meta import Key, ObjectRef
-from ..model.reasons import Reason
-from ..model.services import Ingress, Service
+from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import Address, Family
+from openelb_bgp.model.allocated import allocated
+from openelb_bgp.model.meta import Key, ObjectRef
+from openelb_bgp.model.reasons import Reason
+from openelb_bgp.model.services import Ingress, Service
+
 from .numbers import number
 from .pools import PoolBook
 from .requests import Request, Standing, request_of, standing_of

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
-from ..model.addresses import Address
-from ..model.meta import Key
-from ..model.reasons import Refused
-from ..model.services import Service
-from ..model.snapshot import Snapshot
+from openelb_bgp.lib.identity import changed_keys
+from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.meta import Key
+from openelb_bgp.model.reasons import Refused
+from openelb_bgp.model.snapshot import Snapshot
+
 from .choice import Chooser
 from .claims import Claim, Gap, Given, Want, claim_of, gap_of
 from .decisions import Decision, decide, leave_alone, refuse_node_proxy, release
@@ -71,7 +72,7 @@ class _Cycle:
         self._pools = memory.pools
 
     def run(self) -> Memory:
-        changed = _changed(old=self._before, new=self._services)
+        changed = changed_keys(old=self._before, new=self._services)
         touched = self._reclaim(changed)
         for key in self._settle_contests(touched).union(changed):
             self._decide(key)
@@ -246,14 +247,3 @@ def _with_contests(outcome: Outcome, contested: Sequence[tuple[Address, Contest]
         ),
         taken_over=tuple(address for address, contest in contested if key in contest.taken_over),
     )
-
-
-def _changed(*, old: Mapping[Key, Service], new: Mapping[Key, Service]) -> list[Key]:
-    """Keys whose Service is another object, new, or gone."""
-    if old is new:
-        return []
-    changed = [key for key, service in new.items() if old.get(key) is not service]
-    added = sum(1 for key in changed if key not in old)
-    if len(new) - added < len(old):
-        changed += [key for key in old if key not in new]
-    return changed

@@ -8,14 +8,15 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from ..model import keys
-from ..model.addresses import Address
-from ..model.allocated import format_allocated
-from ..model.conditions import Condition
-from ..model.meta import ObjectRef
-from ..model.reasons import Reason, Refused
-from ..model.services import Ingress, Service
-from ..ports import Event
+from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.allocated import format_allocated
+from openelb_bgp.model.conditions import Condition
+from openelb_bgp.model.meta import ObjectRef
+from openelb_bgp.model.reasons import Reason, Refused
+from openelb_bgp.model.services import Ingress, Service
+from openelb_bgp.ports import Event
+
 from .claims import Claim, Given
 from .outcomes import (
     Outcome,

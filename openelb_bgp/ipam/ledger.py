@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from ..model.meta import Key
+from openelb_bgp.model.meta import Key
+
 from .claims import Claim, Given
 from .numbers import number
 from .pools import PoolBook

@@ -8,7 +8,7 @@ give and to whom is not decided here.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
-from ..model.addresses import Address, AddressRange, Family
+from openelb_bgp.model.addresses import Address, AddressRange, Family
 
 Span = tuple[int, int]
 """First and last number, both included."""

@@ -9,13 +9,14 @@ from types import MappingProxyType
 
 import msgspec
 
-from ..model import keys
-from ..model.addresses import Address
-from ..model.conditions import Condition
-from ..model.meta import Key
-from ..model.reasons import Reason, Refused
-from ..model.services import Service
-from ..ports import Event
+from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.conditions import Condition
+from openelb_bgp.model.meta import Key
+from openelb_bgp.model.reasons import Reason, Refused
+from openelb_bgp.model.services import Service
+from openelb_bgp.ports import Event
+
 from .claims import Claim, Given
 
 

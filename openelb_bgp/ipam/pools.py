@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from ..model import keys
-from ..model.addresses import Address, Family
-from ..model.meta import EMPTY, Kind, Meta
-from ..model.pools import Eip, Protocol
-from ..model.snapshot import Snapshot
+from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import Address, Family
+from openelb_bgp.model.meta import EMPTY, Kind, Meta
+from openelb_bgp.model.pools import Eip, Protocol
+from openelb_bgp.model.snapshot import Snapshot
+
 from .numbers import (
     Span,
     count_buggy,

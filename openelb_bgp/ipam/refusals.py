@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from ..model import keys
-from ..model.addresses import Address, Family
-from ..model.meta import Key
-from ..model.pools import Protocol
-from ..model.reasons import Reason, Refused
+from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import Address, Family
+from openelb_bgp.model.meta import Key
+from openelb_bgp.model.pools import Protocol
+from openelb_bgp.model.reasons import Reason, Refused
+
 from .claims import Claim
 from .numbers import is_buggy, number
 from .pools import Pool, PoolBook

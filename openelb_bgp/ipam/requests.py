@@ -7,11 +7,12 @@ from functools import lru_cache
 
 import msgspec
 
-from ..model import keys
-from ..model.addresses import Address, Family, parse_address
-from ..model.pools import Protocol
-from ..model.reasons import Reason, Refused
-from ..model.services import Service
+from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import Address, Family, parse_address
+from openelb_bgp.model.pools import Protocol
+from openelb_bgp.model.reasons import Reason, Refused
+from openelb_bgp.model.services import Service
+
 from .pools import Rules
 
 _BOTH = (Family.IPV4, Family.IPV6)

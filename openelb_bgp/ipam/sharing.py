@@ -5,10 +5,11 @@ from types import MappingProxyType
 
 import msgspec
 
-from ..model import keys
-from ..model.addresses import Address
-from ..model.meta import Key
-from ..model.services import Service
+from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.meta import Key
+from openelb_bgp.model.services import Service
+
 from .claims import Claim
 
 

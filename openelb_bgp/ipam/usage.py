@@ -8,10 +8,11 @@ from functools import cached_property
 
 import msgspec
 
-from ..model.addresses import Family
-from ..model.meta import Key
-from ..model.pools import INT64_MAX
-from ..model.statuses import MAX_USED
+from openelb_bgp.model.addresses import Family
+from openelb_bgp.model.meta import Key
+from openelb_bgp.model.pools import INT64_MAX
+from openelb_bgp.model.statuses import MAX_USED
+
 from .numbers import address_at
 from .pools import Pool
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from openelb_bgp.lib.identity import changed_keys
 from openelb_bgp.model import keys
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
@@ -18,7 +19,7 @@ from openelb_bgp.ports import Event, StatusWrite
 from .conditions import find
 from .events import balancer_events, conditions_of, released
 from .inputs import Decision, MayAnnounce
-from .ledger import ServiceBook, differing
+from .ledger import ServiceBook
 from .service_reach import Announced, Heard, unallocated
 from .services import says, service_write, without_conditions
 
@@ -86,9 +87,10 @@ def _due(
     same_scene: bool,
 ) -> Iterable[Key]:
     """The Services to look at, in a fixed order."""
-    due = dict.fromkeys(differing(book.services, snapshot.services))
-    due.update(dict.fromkeys(differing(book.decisions, decisions)))
-    due.update(dict.fromkeys(key for key in differing(book.slices, snapshot.slices) if key in decisions))
+    due = dict.fromkeys(changed_keys(old=book.services, new=snapshot.services))
+    due.update(dict.fromkeys(changed_keys(old=book.decisions, new=decisions)))
+    moved = changed_keys(old=book.slices, new=snapshot.slices)
+    due.update(dict.fromkeys(key for key in moved if key in decisions))
     if not same_scene:
         due.update(dict.fromkeys(decisions))
     elif book.waiting and heard.revisions != book.revisions:

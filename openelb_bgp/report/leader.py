@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from openelb_bgp.lib.identity import same_objects
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.meta import ObjectRef
 from openelb_bgp.model.snapshot import Snapshot
@@ -15,7 +16,7 @@ from openelb_bgp.ports import Event, StatusWrite
 
 from .inputs import Allocation, MayAnnounce
 from .judging import report_services
-from .ledger import Ledger, Scene, same
+from .ledger import Ledger, Scene
 from .objects import NO_DEFECTS, report_objects
 from .reach import reach
 from .service_reach import Heard
@@ -77,7 +78,7 @@ def report(
 def _scene(snapshot: Snapshot, nodes: object, before: Scene) -> tuple[Scene, Heard]:
     sources = (snapshot.eips, snapshot.bgp_confs, snapshot.bgp_peers, snapshot.speakers, snapshot.nodes)
     reaches = before.reaches
-    if not same(sources, before.sources):
+    if not same_objects(sources, before.sources):
         # Most reports change nothing here: then the same object says so to everybody who compares.
         found = {name: reach(eip, snapshot) for name, eip in snapshot.eips.items()}
         reaches = before.reaches if found == before.reaches else found

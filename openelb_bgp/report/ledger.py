@@ -4,11 +4,9 @@ With it only differences are written, events are told once, and what did not cha
 A Ledger counts from the moment that its report was written; if the write failed, go on with the one before.
 """
 
-import operator
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress, islice
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -22,7 +20,6 @@ from .inputs import Decision
 from .reach import Reach
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
-Name = TypeVar("Name")
 
 
 class ServiceBook(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,22 +61,3 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 def resumed(stored: Iterable[tuple[ObjectRef, Status]]) -> Ledger:
     """The ledger of a controller that starts: the statuses of Eips, BgpConfs and BgpPeers as stored."""
     return Ledger(statuses=dict(stored))
-
-
-def same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
-    """Whether both hold the very same objects."""
-    return len(one) == len(other) and all(map(operator.is_, one, other))
-
-
-def differing(old: Mapping[Name, Any], new: Mapping[Name, Any]) -> Iterable[Name]:
-    """The keys under which the two do not hold the very same object, those of `new` in its order.
-
-    A mapping that was copied and changed keeps its keys in place, so mostly one walk in C finds them.
-    """
-    if old is new:
-        return ()
-    if len(old) <= len(new) and all(map(operator.is_, old, new)):
-        changed = compress(new, map(operator.is_not, old.values(), new.values()))
-        return [*changed, *islice(new, len(old), None)]
-    moved = [key for key, value in new.items() if old.get(key) is not value]
-    return [*moved, *(key for key in old if key not in new)]

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from openelb_bgp.lib.identity import same_objects
 from openelb_bgp.model import keys
 from openelb_bgp.model.errors import Defect, InvalidResource
 from openelb_bgp.model.meta import Kind, Meta, ObjectRef
@@ -17,7 +18,7 @@ from openelb_bgp.ports import Event, StatusWrite
 from .conditions import merged, readiness, validity
 from .events import pool_events
 from .inputs import PoolUse
-from .ledger import Ledger, same
+from .ledger import Ledger
 from .pools import eip_status
 from .reach import Reach
 from .routing import bgp_conf_status, bgp_peer_status
@@ -60,8 +61,8 @@ def report_objects(
     )
     writer = _Objects(snapshot, uses, reaches, defects=defects, before=ledger.statuses, now=now)
     writer.run(
-        pools=not same(pool_sources, ledger.pool_sources),
-        routing=not same(routing_sources, ledger.routing_sources),
+        pools=not same_objects(pool_sources, ledger.pool_sources),
+        routing=not same_objects(routing_sources, ledger.routing_sources),
     )
     complaints = dict(_complaints(snapshot.invalid))
     return ObjectReport(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from openelb_bgp.lib.words import some
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.pools import Eip
@@ -13,7 +14,7 @@ from openelb_bgp.model.statuses import EipStatus
 from .conditions import merged, readiness, validity
 from .inputs import PoolUse
 from .reach import Reach
-from .words import counted, some
+from .words import counted
 
 
 def eip_status(

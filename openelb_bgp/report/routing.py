@@ -6,6 +6,7 @@ planned in `bgp`.
 
 from collections.abc import Sequence
 
+from openelb_bgp.lib.words import some
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.meta import ObjectRef
 from openelb_bgp.model.reasons import Reason, Refused
@@ -22,7 +23,7 @@ from openelb_bgp.model.statuses import (
 
 from .conditions import merged, readiness, validity
 from .reach import ESTABLISHED, serves
-from .words import some, summed_up
+from .words import summed_up
 
 
 def bgp_conf_status(

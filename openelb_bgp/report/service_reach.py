@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_network
 
 import msgspec
 
+from openelb_bgp.lib.words import some
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.meta import Kind
@@ -21,7 +22,7 @@ from openelb_bgp.model.statuses import Problem
 
 from .inputs import Given, MayAnnounce, Nodes
 from .reach import Reach
-from .words import some, summed_up
+from .words import summed_up
 
 # With these a node still announces the Service, only not everything or not to everybody.
 _IN_PART = frozenset(

@@ -1,27 +1,20 @@
-"""Nodes and refusals in words, short enough for a condition on a cluster of a thousand nodes."""
+"""Nodes and their refusals in words, short enough for a condition on a cluster of a thousand nodes."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from openelb_bgp.lib.words import MOST_NAMED, some
 from openelb_bgp.model.reasons import Reason, Refused
 
-NODES_SHOWN = 5
 REFUSALS_SHOWN = 5
-
-
-def some(names: Sequence[str]) -> str:
-    """At most five names and how many more there are: `n1, n2, n3, n4, n5 and 3 more`."""
-    shown = ", ".join(names[:NODES_SHOWN])
-    more = len(names) - NODES_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def counted(names: Sequence[str]) -> str:
     """A count and at most five names: `3 nodes: n1, n2, n3`; empty for none."""
     if not names:
         return ""
-    dots = ", …" if len(names) > NODES_SHOWN else ""
-    return f"{len(names)} node{'s'[: len(names) > 1]}: {', '.join(names[:NODES_SHOWN])}{dots}"
+    dots = ", …" if len(names) > MOST_NAMED else ""
+    return f"{len(names)} node{'s'[: len(names) > 1]}: {', '.join(names[:MOST_NAMED])}{dots}"
 
 
 def summed_up(refusals: Iterable[tuple[str, Refused]], *, otherwise: Refused) -> Refused:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from openelb_bgp.lib.words import some
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import parse_ranges
 from openelb_bgp.model.cluster import Node
@@ -27,7 +28,7 @@ from openelb_bgp.model.statuses import (
 )
 from openelb_bgp.report.reach import Reach, reach
 from openelb_bgp.report.routing import bgp_conf_status, bgp_peer_status
-from openelb_bgp.report.words import counted, some, summed_up
+from openelb_bgp.report.words import counted, summed_up
 
 EARLIER, NOW = "2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"
 POOL = Eip(meta=Meta(name="west"), ranges=parse_ranges("192.0.2.0/24"))
