@@ -68,14 +68,23 @@ def controller(paths: Paths) -> Command:
     )
 
 
-def speaker(paths: Paths, node: str) -> Command:
+def speaker(paths: Paths, node: str, *flags: str) -> Command:
     """A node's speaker; it starts its gobgpd beside it, under a sidecar that outlives it."""
+    return _of_node("speaker", paths, node, *flags)
+
+
+def run(paths: Paths, node: str, *flags: str) -> Command:
+    """Controller and speaker of a node in one process."""
+    return _of_node("run", paths, node, *flags)
+
+
+def _of_node(command: str, paths: Paths, node: str, *flags: str) -> Command:
     return Command(
-        name=f"{node}-speaker",
+        name=f"{node}-{command}",
         argv=(
-            *(_ours(), "speaker", "--files", str(paths.manifests), "--state", str(paths.state)),
+            *(_ours(), command, "--files", str(paths.manifests), "--state", str(paths.state)),
             *("--node-name", node, "--runtime-dir", str(paths.runtime(node))),
-            *("--gobgpd", str(gobgpd_binary())),
+            *("--gobgpd", str(gobgpd_binary()), *flags),
         ),
     )
 

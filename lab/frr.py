@@ -96,7 +96,20 @@ class Router:
         """The neighbours whose sessions are up, sorted."""
         return tuple(sorted(s.peer for s in self.sessions().values() if s.state == "Established"))
 
+    def paths(self, prefix: str) -> frozenset[tuple[str, str]]:
+        """The paths to exactly this prefix in the BGP table: pairs of next hop and the peer that sent it."""
+        family = "ipv6" if ":" in prefix else "ipv4"
+        table = self.show(f"show bgp {family} unicast {prefix}")
+        return frozenset(
+            (hop["ip"], path["peer"]["peerId"])
+            for path in table.get("paths", ())
+            for hop in path["nexthops"]
+            if hop.get("scope") != "link-local"
+        )
+
     def _start_daemon(self, daemon: str) -> None:
+        # What a killed one left would pass for the new one's.
+        self._vty(daemon).unlink(missing_ok=True)
         binary = program(daemon, folders=FRR_FOLDERS)
         log = ("--log", "stdout", "--log-level", "informational")
         # An empty file: the one configuration for all daemons comes by vtysh, as FRR's own scripts do it.
@@ -111,9 +124,13 @@ class Router:
         def ready() -> bool:
             if not process.alive():
                 raise LabError(f"{daemon} of {self.node.name} ended at once:\n{process.tail()}")
-            return (_RUN / self.name / f"{daemon}.vty").exists()
+            return self._vty(daemon).exists()
 
         wait_until(ready, within=within, what=f"{daemon} of {self.node.name}")
+
+    def _vty(self, daemon: str) -> Path:
+        """The socket that says that a daemon listens to vtysh."""
+        return _RUN / self.name / f"{daemon}.vty"
 
     def _make_folders(self) -> None:
         config = self.node.bound("/etc/frr/frr.conf")

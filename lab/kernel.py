@@ -10,6 +10,7 @@ from typing import Any
 from lab.namespaces import Namespace
 
 _SILENCE = "oelb_silence"
+_FIREWALL = "oelb_firewall"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,3 +59,18 @@ def silence(space: Namespace, *interfaces: str) -> None:
 def unsilence(space: Namespace) -> None:
     """Undo `silence`; harmless when nothing is silent."""
     space.run("nft", "-f", "-", stdin=f"table netdev {_SILENCE}\ndelete table netdev {_SILENCE}\n")
+
+
+def firewall(space: Namespace, *, tcp_port: int) -> None:
+    """Drop what goes to or comes from a TCP port of either side, as a firewall does; all else passes."""
+    chains = "".join(
+        f"chain {hook} {{ type filter hook {hook} priority -500; policy accept; "
+        f"tcp dport {tcp_port} drop; tcp sport {tcp_port} drop; }}\n"
+        for hook in ("input", "output")
+    )
+    space.run("nft", "-f", "-", stdin=f"table inet {_FIREWALL} {{\n{chains}}}\n")
+
+
+def unfirewall(space: Namespace) -> None:
+    """Undo `firewall`; harmless when nothing is dropped."""
+    space.run("nft", "-f", "-", stdin=f"table inet {_FIREWALL}\ndelete table inet {_FIREWALL}\n")

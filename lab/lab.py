@@ -86,19 +86,36 @@ class Lab:
             wait_until(lambda pod=pod: self._listens(pod), within=10.0, what=f"{pod.name}'s server")  # type: ignore[misc]
 
     def start_daemons(self) -> None:
-        """The controller, kube-proxy's stand-in, and a speaker with its gobgpd in each node."""
-        self.copy_manifests()
-        self.paths.state.mkdir(exist_ok=True)
-        home = self.topology.in_group("controller")[0].name
-        self._start(daemons.controller(self.paths), node=home)
-        self._start(daemons.kubeproxy(self.paths), node=home)
+        """The controller, kube-proxy's stand-in, and a speaker with its gobgpd in each node.
+
+        The manifests are copied from the topology's folder, unless `copy_manifests` did so already.
+        """
+        if not self.paths.manifests.exists():
+            self.copy_manifests()
+        self.start_controller()
+        self.start_kubeproxy()
         for node in self.nodes:
-            self.paths.runtime(node).mkdir(parents=True, exist_ok=True)
             self.start_speaker(node)
 
-    def start_speaker(self, node: str) -> Process:
+    def start_controller(self) -> Process:
+        """Start the one controller."""
+        self.paths.state.mkdir(exist_ok=True)
+        return self._start(daemons.controller(self.paths), node=self._home)
+
+    def start_kubeproxy(self) -> Process:
+        """Start what stands in for every node's kube-proxy."""
+        return self._start(daemons.kubeproxy(self.paths), node=self._home)
+
+    def start_speaker(self, node: str, *flags: str) -> Process:
         """Start a node's speaker; a gobgpd that is still there is adopted by it."""
-        return self._start(daemons.speaker(self.paths, node), node=node)
+        self.paths.runtime(node).mkdir(parents=True, exist_ok=True)
+        return self._start(daemons.speaker(self.paths, node, *flags), node=node)
+
+    def start_run(self, node: str, *flags: str) -> Process:
+        """Start `openelb-bgp run` in a node, in place of the controller and of that node's speaker."""
+        self.paths.runtime(node).mkdir(parents=True, exist_ok=True)
+        self.paths.state.mkdir(exist_ok=True)
+        return self._start(daemons.run(self.paths, node, *flags), node=node)
 
     def speaker(self, node: str) -> Process:
         """A node's speaker."""
@@ -160,6 +177,11 @@ class Lab:
         exposed = kubeproxy.services(kubeproxy.read(self.paths.manifests), addresses)
         for node in self.nodes:
             kubeproxy.program(self.space(node), kubeproxy.render(exposed, node=node))
+
+    @property
+    def _home(self) -> str:
+        """Where runs what belongs to no node."""
+        return self.topology.in_group("controller")[0].name
 
     def _start(self, command: daemons.Command, *, node: str) -> Process:
         argv = self.space(node).argv(*command.argv)

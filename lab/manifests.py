@@ -18,20 +18,31 @@ Object = dict[str, Any]
 
 def edit(folder: Path, kind: str, name: str, change: Callable[[Object], None]) -> None:
     """Apply `change` to one object, in the file where it stands. Raises LabError if it is nowhere."""
-    for file in sorted(folder.rglob("*.yaml")):
-        documents = [doc for doc in yaml.safe_load_all(file.read_text()) if doc]
-        found = [doc for doc in documents if doc["kind"] == kind and doc["metadata"]["name"] == name]
-        if found:
-            change(found[0])
-            _replace(file, yaml.safe_dump_all(documents, sort_keys=False))
-            return
-    raise LabError(f"no {kind} {name} stands in {folder}")
+    file, documents, found = _find(folder, kind, name)
+    change(found)
+    _replace(file, yaml.safe_dump_all(documents, sort_keys=False))
+
+
+def remove(folder: Path, kind: str, name: str) -> None:
+    """Take one object out of the file where it stands. Raises LabError if it is nowhere."""
+    file, documents, found = _find(folder, kind, name)
+    _replace(file, yaml.safe_dump_all([doc for doc in documents if doc is not found], sort_keys=False))
 
 
 def find(folder: Path, kind: str) -> tuple[str, ...]:
     """The names of all objects of a kind, sorted."""
     documents = (doc for file in folder.rglob("*.yaml") for doc in yaml.safe_load_all(file.read_text()))
     return tuple(sorted(doc["metadata"]["name"] for doc in documents if doc and doc["kind"] == kind))
+
+
+def _find(folder: Path, kind: str, name: str) -> tuple[Path, list[Object], Object]:
+    """The file that holds an object, all that it holds, and the object itself."""
+    for file in sorted(folder.rglob("*.yaml")):
+        documents = [doc for doc in yaml.safe_load_all(file.read_text()) if doc]
+        for doc in documents:
+            if doc["kind"] == kind and doc["metadata"]["name"] == name:
+                return file, documents, doc
+    raise LabError(f"no {kind} {name} stands in {folder}")
 
 
 def _replace(file: Path, text: str) -> None:

@@ -105,8 +105,10 @@ def build(topology: Topology, *, lab_id: str) -> None:
         for link in topology.links
     )
     with ThreadPoolExecutor(max_workers=4) as pool:
-        # list(): an exception of a worker is raised here.
-        list(pool.map(lambda node: _configure(node, spaces[node.name], topology), owners))
+        # list(): an exception of a worker is raised here. All links come up before the first `exec`: a route
+        # by one whose other end is still down is refused where such routes are to be ignored.
+        list(pool.map(lambda node: _links_up(node, spaces[node.name], topology), owners))
+        list(pool.map(lambda node: _configure(node, spaces[node.name]), owners))
 
 
 def remove(namespaces: Iterable[Namespace]) -> None:
@@ -136,11 +138,15 @@ def _set_sysctls(node: Node) -> None:
             raise LabError(f"node {node.name}: cannot set {name} to {value}: {exc}") from exc
 
 
-def _configure(node: Node, space: Namespace, topology: Topology) -> None:
+def _links_up(node: Node, space: Namespace, topology: Topology) -> None:
     ends = [end for link in topology.links for end in (link.a, link.b) if end.node == node.name]
-    lines = ["ip link set lo up", *(f"ip link set {end.interface} up" for end in ends), *node.exec]
+    interfaces = ["lo", *(end.interface for end in ends)]
+    space.run("ip", "-batch", "-", stdin="".join(f"link set {name} up\n" for name in interfaces))
+
+
+def _configure(node: Node, space: Namespace) -> None:
     # No shell syntax in `exec`, as in containerlab: every word is quoted again.
-    script = "\n".join(shlex.join(shlex.split(line)) for line in lines)
+    script = "\n".join(shlex.join(shlex.split(line)) for line in node.exec)
     try:
         space.run("sh", "-ex", stdin=script)
     except CommandFailed as exc:

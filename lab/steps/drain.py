@@ -47,10 +47,7 @@ def a_drained_node_loses_nothing(lab: Lab) -> Finding:
 def _await_paths(lab: Lab, address: str, count: int) -> None:
     """Wait until both routers have that many paths to an address in their BGP tables."""
     await_value(
-        lambda: {
-            name: len(router.show(f"show bgp ipv4 unicast {address}/32").get("paths", ()))
-            for name, router in lab.routers.items()
-        },
+        lambda: {name: len(router.paths(f"{address}/32")) for name, router in lab.routers.items()},
         lambda seen: set(seen.values()) == {count},
         expected=f"{count} paths to {address} in each router",
     )
