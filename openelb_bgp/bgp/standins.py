@@ -68,7 +68,8 @@ def stand_ins(
     draft = _Draft(others, facts, after=after, previous=previous)
     for node in others.values():
         for peer in peers.values():
-            if draft.is_settled(node.name, peer.name):
+            # Switched off it has no session to wait for.
+            if peer.admin_down or draft.is_settled(node.name, peer.name):
                 continue
             for one in peer.afi_safis:
                 if one.enabled:

@@ -42,7 +42,7 @@ def reach(pool: Eip, snapshot: Snapshot) -> Reach:
         refused = _not_configured(speaker, pool)
         configured = configured or refused is None
         if refused is None and pool.protocol is Protocol.BGP:
-            refused = _no_session(speaker, names)
+            refused = _no_session(speaker, _chosen(names, speaker.name, snapshot))
         if refused is None:
             nodes.append(speaker.name)
         else:
@@ -78,7 +78,7 @@ def _not_configured(speaker: Speaker, pool: Eip) -> Refused | None:
     if state is not None and state.ready:
         return None
     if state is not None and state.reason:
-        return Refused(_reason(state.reason), _problem_of(speaker, pool) or state.reason)
+        return Refused(_reason(state.reason), _problem_of(speaker, pool, state.reason) or state.reason)
     return Refused(
         Reason.SPEAKER_NOT_CONFIGURED, "the speaker has not configured the pool yet; see its problems"
     )
@@ -90,17 +90,29 @@ def _reason(text: str) -> Reason:
     return Reason(word) if word in Reason.__members__.values() else Reason.SPEAKER_NOT_CONFIGURED
 
 
-def _problem_of(speaker: Speaker, pool: Eip) -> str:
-    name = str(pool.ref)
-    return next((one.message for one in speaker.status.problems if one.object == name), "")
+def _problem_of(speaker: Speaker, pool: Eip, reason: str) -> str:
+    """What the speaker says of the pool, or else of whatever keeps the pool from being ready."""
+    name, problems = str(pool.ref), speaker.status.problems
+    own = (one.message for one in problems if one.object == name)
+    same = (one.message for one in problems if one.reason == reason)
+    return next(own, "") or next(same, "")
+
+
+def _chosen(names: frozenset[str], node: str, snapshot: Snapshot) -> frozenset[str]:
+    """Those of the peers whose selector chooses the node."""
+    known = snapshot.nodes.get(node)
+    labels = {} if known is None else known.meta.labels
+    selectors = ((name, snapshot.bgp_peers[name].node_selector) for name in names)
+    return frozenset(name for name, selector in selectors if selector is None or selector.matches(labels))
 
 
 def _no_session(speaker: Speaker, names: frozenset[str]) -> Refused | None:
+    """Why the node reaches none of the peers that are for it."""
+    if not names:
+        return Refused(Reason.NO_PEER_FOR_NODE, "no BgpPeer is for this node; widen its nodeSelector")
     sessions = [one for one in speaker.status.sessions if one.peer in names]
     if any(one.peer_state.session_state == ESTABLISHED for one in sessions):
         return None
-    if not sessions:
-        return Refused(Reason.NO_PEER_FOR_NODE, "no BgpPeer is for this node; widen its nodeSelector")
     errors = "; ".join(f"{one.peer}: {one.last_error}" for one in sessions if one.last_error)
     return Refused(
         Reason.NO_SESSION, f"no session is established ({errors or 'not yet'}); see the BgpPeer's status"

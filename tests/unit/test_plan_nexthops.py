@@ -254,6 +254,11 @@ def test_a_stand_in_stays_through_an_outage_of_its_own_session() -> None:
     assert next_hops(back) == {PREFIX: {"self", B}}
 
 
+def test_a_stand_in_ends_when_the_peer_is_switched_off() -> None:
+    off = lonely(bgp_peers=[peer(admin_down=True)], sessions={}, now=NOW + 1).plan(previous=lonely().plan())
+    assert off.standing_in_for == ()
+
+
 def test_a_stand_in_leaves_for_better_ones_only_once_they_have_begun() -> None:
     names = "acdefgh"
     ranked = sorted(names, key=lambda name: hashlib.sha256(f"standin#{B}#{name}".encode()).digest())

@@ -2,9 +2,9 @@
 
 import msgspec
 
+from openelb_bgp.decode.pool_text import ranges as parse_ranges
 from openelb_bgp.lib.words import some
 from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import parse_ranges
 from openelb_bgp.model.cluster import Node
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.errors import Defect
@@ -215,10 +215,26 @@ def test_a_pool_reaches_the_nodes_that_have_configured_it_and_a_session() -> Non
                 Reason.NO_SESSION,
                 "no session is established (leaf1: connection refused); see the BgpPeer's status",
             ),
-            "n3": Refused(Reason.NO_PEER_FOR_NODE, "no BgpPeer is for this node; widen its nodeSelector"),
+            "n3": Refused(Reason.NO_SESSION, "no session is established (not yet); see the BgpPeer's status"),
             "n4": Refused(Reason.NO_IPV6_NEXT_HOP, "NoIPv6NextHop"),
         },
     )
+
+
+def test_a_node_that_no_peer_chooses_is_told_apart_from_one_without_a_session() -> None:
+    leaf = msgspec.structs.replace(LEAF, node_selector=LabelSelector((("edge", "yes"),)))
+    seen = snapshot(speaker("n1"), nodes=(node("n1"),), bgp_peers={"leaf1": leaf})
+    assert reach(POOL, seen).silent == {
+        "n1": Refused(Reason.NO_PEER_FOR_NODE, "no BgpPeer is for this node; widen its nodeSelector")
+    }
+
+
+def test_a_pool_that_waits_for_gobgpd_carries_gobgpds_remedy() -> None:
+    down = Problem(object="gobgpd", reason="SidecarDown", message="it is not there: install GoBGP")
+    waiting = speaker("n1", pools=(PoolStatus(name="west", reason="SidecarDown"),), problems=(down,))
+    assert reach(POOL, snapshot(waiting)).silent == {
+        "n1": Refused(Reason.SIDECAR_DOWN, "it is not there: install GoBGP")
+    }
 
 
 def test_a_pool_that_nobody_announces_says_what_is_missing() -> None:
