@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from openelb_bgp.decode.pool_text import ranges as parse_ranges
 from openelb_bgp.ipam import Allocation, Decision, Rules, allocate
 from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import Family, parse_ranges
+from openelb_bgp.model.addresses import Family
 from openelb_bgp.model.cluster import Namespace, Node
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.errors import InvalidResource

@@ -7,13 +7,11 @@ from openelb_bgp.model.cluster import Node
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
 from openelb_bgp.model.reasons import Reason
-from openelb_bgp.model.routing import BgpPeer
+from openelb_bgp.model.routing import LONGEST_PASSWORD, BgpPeer
 from openelb_bgp.model.snapshot import Snapshot
 
 Found = Iterator[tuple[ObjectRef, Defect]]
 
-# Linux, TCP_MD5SIG_MAXKEYLEN.
-_LONGEST_PASSWORD = 80
 _ADDRESS = "spec.conf.neighborAddress"
 
 
@@ -102,6 +100,6 @@ def _password(peer: BgpPeer, snapshot: Snapshot, namespace: str) -> Iterator[Def
         problem = f"Secret {namespace}/{wanted.name} has no such key, or nothing in it"
         remedy = "add it; until then the peer is not spoken to"
         yield Defect(f"{path}.key", wanted.key, problem, remedy, Reason.SECRET_MISSING)
-    elif len(secret.data[wanted.key]) > _LONGEST_PASSWORD:
-        problem = f"holds more than {_LONGEST_PASSWORD} bytes, the most that TCP MD5 takes"
+    elif len(secret.data[wanted.key]) > LONGEST_PASSWORD:
+        problem = f"holds more than {LONGEST_PASSWORD} bytes, the most that TCP MD5 takes"
         yield Defect(f"{path}.key", wanted.key, problem, "agree on a shorter one with the neighbour")

@@ -8,14 +8,12 @@ What one edited peer takes, `session_effect` knows.
 
 import enum
 from collections.abc import Collection, Mapping
-from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
-from .model import AddressFamily, GlobalConf, Path, PathAttrs, PathKey, PeerConf, RoutingPolicy
+from openelb_bgp.model.meta import EMPTY
 
-_NONE: Mapping[Any, Any] = MappingProxyType({})
+from .model import AddressFamily, GlobalConf, Path, PathAttrs, PathKey, PeerConf, RoutingPolicy
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,8 +21,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     global_conf: GlobalConf | None = None
     routing: RoutingPolicy = RoutingPolicy()
-    peers: Mapping[str, PeerConf] = _NONE
-    paths: Mapping[PathKey, PathAttrs] = _NONE
+    peers: Mapping[str, PeerConf] = EMPTY
+    paths: Mapping[PathKey, PathAttrs] = EMPTY
 
 
 def silent(actual: Configuration) -> Configuration:

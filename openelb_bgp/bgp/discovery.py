@@ -7,13 +7,13 @@ up is in `peers`.
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
-from types import MappingProxyType
 
 import msgspec
 
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Family
 from openelb_bgp.model.facts import Gateway
+from openelb_bgp.model.meta import EMPTY
 from openelb_bgp.model.routing import BgpPeer
 
 LINGER_SECONDS = 30.0
@@ -45,14 +45,12 @@ _INTERNAL_INTERFACES = (
 GatewayMemory = Mapping[tuple[str, str], float | None]
 """(BgpPeer, neighbour address) → when the gateway was first missed, None while it is there."""
 
-_NOTHING: GatewayMemory = MappingProxyType({})
-
 
 class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
     """The neighbours of one BgpPeer on this node: address → the families that its session carries."""
 
     carried: Mapping[str, frozenset[Family]]
-    memory: GatewayMemory = _NOTHING
+    memory: GatewayMemory = EMPTY
     deadline: float | None = None
 
 
@@ -67,7 +65,7 @@ def bare(neighbour: str) -> str:
 
 
 def neighbours(
-    peer: BgpPeer, gateways: tuple[Gateway, ...], *, now: float, memory: GatewayMemory = _NOTHING
+    peer: BgpPeer, gateways: tuple[Gateway, ...], *, now: float, memory: GatewayMemory = EMPTY
 ) -> Neighbours:
     """The neighbours that a BgpPeer means; none if discovery finds no gateway."""
     wanted = frozenset(one.family for one in peer.afi_safis if one.enabled)

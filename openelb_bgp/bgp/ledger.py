@@ -4,15 +4,13 @@ Pure. What the claims mean is `resolve`'s matter.
 """
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from openelb_bgp.model.addresses import Network
+from openelb_bgp.model.meta import EMPTY
 
 from .claims import Share
 from .resolve import Bundle
-
-_NOBODY: Mapping[Bundle, int] = MappingProxyType({})
 
 
 class Turn(NamedTuple):
@@ -54,7 +52,7 @@ class Ledger:
 
     def claims(self, prefix: Network) -> tuple[Bundle, ...]:
         """What is claimed of a prefix now."""
-        return _distinct(self._counts.get(prefix, _NOBODY))
+        return _distinct(self._counts.get(prefix, EMPTY))
 
     def all_claims(self) -> Iterator[tuple[Network, tuple[Bundle, ...]]]:
         """What is claimed of every prefix now."""
@@ -69,7 +67,7 @@ class Ledger:
         elif prefix in self._before:
             return self._counts[prefix]
         else:
-            self._before[prefix] = _NOBODY if before is None else before
+            self._before[prefix] = EMPTY if before is None else before
             own = None if before is None else before.copy()
         if own is None or own is not before:
             own = self._counts[prefix] = {} if own is None else own

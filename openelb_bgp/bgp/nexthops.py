@@ -5,8 +5,6 @@ eligible nodes, and its attributes by the advertisements. Stand-ins are in `stan
 """
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
@@ -14,7 +12,7 @@ from openelb_bgp.eligibility import NodeState
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Address, Family
 from openelb_bgp.model.facts import Facts, ProbeTarget
-from openelb_bgp.model.meta import Kind, ref
+from openelb_bgp.model.meta import EMPTY, Kind, ref
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.routing import BgpConf, NextHops
@@ -25,7 +23,6 @@ from .links import global_address, link_towards
 from .model import PeerConf
 from .standins import StandInMemory, StandIns, stand_ins
 
-_NONE: Mapping[Any, Any] = MappingProxyType({})
 _LONG_AGO = float("-inf")
 _UNSPECIFIED = frozenset({"None", "0.0.0.0", "::"})
 
@@ -48,7 +45,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
 class HopMemory(msgspec.Struct, frozen=True, kw_only=True):
     """Since when nodes have been draining, and what was stood in for."""
 
-    draining: Mapping[str, float] = _NONE
+    draining: Mapping[str, float] = EMPTY
     stand_ins: StandInMemory | None = None
 
 
@@ -59,8 +56,8 @@ class HopPlan(msgspec.Struct, frozen=True, kw_only=True):
     prefix only. `complete` False: the host has not been read yet, and an own next hop depends on it.
     """
 
-    hops: Mapping[Family, tuple[Hop, ...]] = _NONE
-    refused: Mapping[Family, Refused] = _NONE
+    hops: Mapping[Family, tuple[Hop, ...]] = EMPTY
+    refused: Mapping[Family, Refused] = EMPTY
     one_path: frozenset[Family] = frozenset()
     problems: tuple[Problem, ...] = ()
     deadline: float | None = None

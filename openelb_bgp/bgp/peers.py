@@ -5,26 +5,20 @@ Pure. Chosen by nodeSelector, found by discovery, with their passwords; a sessio
 """
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.facts import Facts
-from openelb_bgp.model.meta import Key, Kind, ObjectRef
+from openelb_bgp.model.meta import EMPTY, Key, Kind, ObjectRef
 from openelb_bgp.model.reasons import Reason, Refused
-from openelb_bgp.model.routing import BgpConf, BgpPeer
+from openelb_bgp.model.routing import LONGEST_PASSWORD, BgpConf, BgpPeer
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.statuses import Problem
 
 from .discovery import GatewayMemory, Neighbours, neighbours
 from .model import Password, PeerConf
 from .sessions import session
-
-_NONE: Mapping[Any, Any] = MappingProxyType({})
-_LONGEST_PASSWORD = 80
-"""Bytes: TCP_MD5SIG_MAXKEYLEN of Linux."""
 
 
 class PeerPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +27,10 @@ class PeerPlan(msgspec.Struct, frozen=True, kw_only=True):
     `complete` False: something that decides about a peer has not been seen yet.
     """
 
-    peers: Mapping[str, PeerConf] = _NONE
-    left_out: Mapping[ObjectRef, Refused] = _NONE
+    peers: Mapping[str, PeerConf] = EMPTY
+    left_out: Mapping[ObjectRef, Refused] = EMPTY
     problems: tuple[Problem, ...] = ()
-    gateways: GatewayMemory = _NONE
+    gateways: GatewayMemory = EMPTY
     deadline: float | None = None
     complete: bool = True
 
@@ -56,8 +50,8 @@ def plan_peers(
     node: Node,
     *,
     namespace: str,
-    previous: Mapping[str, PeerConf] = _NONE,
-    gateways: GatewayMemory = _NONE,
+    previous: Mapping[str, PeerConf] = EMPTY,
+    gateways: GatewayMemory = EMPTY,
 ) -> PeerPlan:
     """All sessions of this node. `previous`: the last ones, whose passwords stay when a Secret goes."""
     draft = _Draft(snapshot, facts, conf, node, namespace=namespace, previous=previous)
@@ -202,7 +196,7 @@ class _Draft:
         return kept, Refused(
             Reason.SECRET_MISSING,
             f"Secret {self._namespace}/{wanted.name} has no usable key {wanted.key!r} "
-            f"(1 to {_LONGEST_PASSWORD} bytes of text); {what}: create it",
+            f"(1 to {LONGEST_PASSWORD} bytes of text); {what}: create it",
         )
 
     def _leave_out(self, peer: BgpPeer, refused: Refused) -> None:
@@ -224,7 +218,7 @@ def _text_of(data: bytes | None) -> str | None:
         return None
     stripped = data.rstrip(b"\r\n")
     try:
-        return stripped.decode() if 0 < len(stripped) <= _LONGEST_PASSWORD else None
+        return stripped.decode() if 0 < len(stripped) <= LONGEST_PASSWORD else None
     except UnicodeDecodeError:
         return None
 

@@ -6,8 +6,6 @@ advertised in `nexthops`, what each Service claims in `claims`, how claims becom
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
@@ -16,7 +14,7 @@ from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Family
 from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.keys import BGP_CONF_NAME
-from openelb_bgp.model.meta import Kind, Meta, ref
+from openelb_bgp.model.meta import EMPTY, Kind, Meta, ref
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.routing import BgpConf, Drain
@@ -43,8 +41,6 @@ __all__ = ["BgpPlan", "PlanOptions", "plan"]
 _NEEDED = (Kind.EIP, Kind.BGP_CONF, Kind.BGP_PEER, Kind.SERVICE, Kind.ENDPOINT_SLICE, Kind.NODE)
 RETIRE_AFTER = 30.0
 """Seconds that the rules of a tag outlive its last path: gobgpd must have forgotten the path before."""
-
-_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 def plan(
@@ -125,7 +121,7 @@ class _Planner:
             nodes=self._states,
             hops=dict.fromkeys(Family, ()),
             refused={},
-            peers=dict.fromkeys(Family, _NONE),
+            peers=dict.fromkeys(Family, EMPTY),
             pools=self._pools,
         )
         book = self._book(terms)
@@ -134,7 +130,7 @@ class _Planner:
             node=self._facts.node,
             complete=self._facts.adopted is not None,
             global_conf=None if last is None else last.global_conf,
-            peers=_NONE if last is None else last.peers,
+            peers=EMPTY if last is None else last.peers,
             routing=RoutingPolicy() if last is None else last.routing,
             changed=book.changed,
             pools=pool_statuses(terms, None),
@@ -180,7 +176,7 @@ class _Planner:
             conf,
             Node(labels=me.labels, addresses=own_addresses(me.addresses, self._facts), asn=speaker.asn),
             namespace=self._options.namespace,
-            previous=_NONE if self._previous is None else self._previous.peers,
+            previous=EMPTY if self._previous is None else self._previous.peers,
             gateways=self._memory.gateways,
         )
 

@@ -5,21 +5,17 @@ it; how it differs from what runs is `diff`'s matter.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
 from openelb_bgp.model.facts import ProbeTarget
 from openelb_bgp.model.keys import DEFAULT_NAMESPACE
-from openelb_bgp.model.meta import ObjectRef
+from openelb_bgp.model.meta import EMPTY, ObjectRef
 from openelb_bgp.model.reasons import Refused
 from openelb_bgp.model.statuses import PoolStatus, Problem
 
 from .model import GlobalConf, PathAttrs, PathKey, PeerConf, RoutingPolicy
 from .recall import PlanMemory
-
-_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +46,12 @@ class BgpPlan(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     complete: bool = True
     global_conf: GlobalConf | None = None
-    peers: Mapping[str, PeerConf] = _NONE
+    peers: Mapping[str, PeerConf] = EMPTY
     routing: RoutingPolicy = RoutingPolicy()
-    paths: Mapping[PathKey, PathAttrs] = _NONE
+    paths: Mapping[PathKey, PathAttrs] = EMPTY
     changed: frozenset[PathKey] | None = None
     pools: tuple[PoolStatus, ...] = ()
-    left_out: Mapping[ObjectRef, Refused] = _NONE
+    left_out: Mapping[ObjectRef, Refused] = EMPTY
     problems: tuple[Problem, ...] = ()
     deadline: float | None = None
     probes: frozenset[ProbeTarget] = frozenset()

@@ -5,13 +5,12 @@ that just changed, gateways that just went, for whom this node stands in.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
 from openelb_bgp.eligibility import NodeState
 from openelb_bgp.model.cluster import Node
+from openelb_bgp.model.meta import EMPTY
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.routing import Drain
 
@@ -20,8 +19,6 @@ from .nexthops import HopMemory
 from .routes import RouteBook
 from .user_policy import UserPolicy
 from .variants import LargeCommunity, Variant
-
-_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 class Retired(msgspec.Struct, frozen=True):
@@ -34,14 +31,14 @@ class Retired(msgspec.Struct, frozen=True):
 class PlanMemory(msgspec.Struct, frozen=True, kw_only=True):
     """Everything remembered. `nodes`, `drain` and `eips` are what `states` and `pools` were made from."""
 
-    nodes: Mapping[str, Node] = _NONE
+    nodes: Mapping[str, Node] = EMPTY
     drain: Drain | None = None
-    states: Mapping[str, NodeState] = _NONE
-    eips: Mapping[str, Eip] = _NONE
-    pools: Mapping[str, Eip] = _NONE
+    states: Mapping[str, NodeState] = EMPTY
+    eips: Mapping[str, Eip] = EMPTY
+    pools: Mapping[str, Eip] = EMPTY
     hops: HopMemory | None = None
-    gateways: GatewayMemory = _NONE
+    gateways: GatewayMemory = EMPTY
     policy: UserPolicy | None = None
     book: RouteBook | None = None
-    tagged: Mapping[LargeCommunity, Variant] = _NONE
-    retired: Mapping[LargeCommunity, Retired] = _NONE
+    tagged: Mapping[LargeCommunity, Variant] = EMPTY
+    retired: Mapping[LargeCommunity, Retired] = EMPTY

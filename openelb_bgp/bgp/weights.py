@@ -5,8 +5,6 @@ UPDATE to every router. What a weight becomes on the wire is in `resolve`.
 """
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
@@ -16,7 +14,6 @@ from openelb_bgp.model.meta import Key
 CHANGE_AT_MOST_EVERY = 10.0
 """Seconds."""
 
-_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 Subject = tuple[Key, Family]
 """A Service's addresses of one family: they have the same endpoints."""

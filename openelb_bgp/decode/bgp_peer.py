@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address
 
 from openelb_bgp.model.addresses import Address, parse_address
 from openelb_bgp.model.meta import Meta
-from openelb_bgp.model.routing import Bfd, BgpPeer, SecretKeyRef, Timers, Transport
+from openelb_bgp.model.routing import LONGEST_PASSWORD, Bfd, BgpPeer, SecretKeyRef, Timers, Transport
 
 from .afi_safis import afi_safis
 from .bgp_common import graceful_restart
@@ -18,8 +18,6 @@ from .numbers import whole_number
 from .selectors import selector
 from .wire import bgp as wire
 
-# Linux, TCP_MD5SIG_MAXKEYLEN.
-_LONGEST_PASSWORD = 80
 _TYPES = ("internal", "external")
 _COMMUNITIES = ("standard", "extended", "both", "none")
 
@@ -106,8 +104,8 @@ def _password(conf: wire.NeighborConf, findings: Findings) -> str | None:
     path, password = "spec.conf.authPassword", conf.auth_password
     if not password:
         return None
-    if len(password.encode(errors="replace")) > _LONGEST_PASSWORD:
-        problem = f"is longer than {_LONGEST_PASSWORD} bytes, the most that TCP MD5 takes"
+    if len(password.encode(errors="replace")) > LONGEST_PASSWORD:
+        problem = f"is longer than {LONGEST_PASSWORD} bytes, the most that TCP MD5 takes"
         findings.fatal(path, HIDDEN, problem, "agree on a shorter one with the neighbour")
     if conf.auth_password_secret_ref is not None:
         findings.fatal(path, HIDDEN, "has no place beside authPasswordSecretRef", "keep one of the two")

@@ -9,9 +9,8 @@
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
-from openelb_bgp.model.meta import Key, Kind
+from openelb_bgp.model.meta import EMPTY, Key, Kind
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.snapshot import Snapshot
 
@@ -22,8 +21,6 @@ from .usage import PoolUse
 
 NEEDED = (Kind.EIP, Kind.SERVICE, Kind.NAMESPACE, Kind.NODE)
 """Kinds that must have been listed whole before anything is given or released."""
-
-_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +57,7 @@ def allocate(
     missing = [kind for kind in NEEDED if not snapshot.has_listed(kind)]
     if missing:
         message = f"not yet listed: {', '.join(missing)}; addresses are given and released once they are"
-        return Allocation(_NONE, _NONE, Refused(Reason.WAITING_FOR_SYNC, message))
+        return Allocation(EMPTY, EMPTY, Refused(Reason.WAITING_FOR_SYNC, message))
     memory = previous._memory if previous else None
     if memory is None or not same_terms(
         memory.book, snapshot, seen=memory.snapshot, rules=rules, blocked_pools=blocked_pools

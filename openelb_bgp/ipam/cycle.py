@@ -5,14 +5,12 @@ Services that are new objects, at those whose address another one touches, and a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
 from openelb_bgp.lib.identity import changed_keys
 from openelb_bgp.model.addresses import Address
-from openelb_bgp.model.meta import Key
+from openelb_bgp.model.meta import EMPTY, Key
 from openelb_bgp.model.reasons import Refused
 from openelb_bgp.model.snapshot import Snapshot
 
@@ -27,7 +25,6 @@ from .requests import Standing
 from .sharing import Contest, settle
 from .usage import PoolUse
 
-_NONE: Mapping[Any, Any] = MappingProxyType({})
 _Result = tuple[Want, Given | Refused]
 
 
@@ -40,15 +37,15 @@ class Memory(msgspec.Struct, frozen=True):
 
     book: PoolBook
     snapshot: Snapshot = Snapshot()
-    claims: Mapping[Key, Claim] = _NONE
-    present: Mapping[int, Keys] = _NONE
-    contests: Mapping[int, Contest] = _NONE
-    gaps: Mapping[Key, Gap] = _NONE
-    footprints: Mapping[Key, Footprint] = _NONE
-    holders: Mapping[str, dict[int, Keys]] = _NONE
-    blockers: Mapping[str, dict[int, Keys]] = _NONE
-    decisions: Mapping[Key, Decision] = _NONE
-    pools: Mapping[str, PoolUse] = _NONE
+    claims: Mapping[Key, Claim] = EMPTY
+    present: Mapping[int, Keys] = EMPTY
+    contests: Mapping[int, Contest] = EMPTY
+    gaps: Mapping[Key, Gap] = EMPTY
+    footprints: Mapping[Key, Footprint] = EMPTY
+    holders: Mapping[str, dict[int, Keys]] = EMPTY
+    blockers: Mapping[str, dict[int, Keys]] = EMPTY
+    decisions: Mapping[Key, Decision] = EMPTY
+    pools: Mapping[str, PoolUse] = EMPTY
 
 
 def advance(memory: Memory, snapshot: Snapshot) -> Memory:

@@ -5,14 +5,13 @@ put together in `decisions`.
 """
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 import msgspec
 
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.conditions import Condition
-from openelb_bgp.model.meta import Key
+from openelb_bgp.model.meta import EMPTY, Key
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import Service
 from openelb_bgp.ports import Event
@@ -33,7 +32,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     released: tuple[Address, ...] = ()
     refused: tuple[Refused, ...] = ()
     notes: tuple[Refused, ...] = ()
-    lost: Mapping[Address, tuple[Key, str]] = MappingProxyType({})
+    lost: Mapping[Address, tuple[Key, str]] = EMPTY
     won: tuple[tuple[Address, Key], ...] = ()
     taken_over: tuple[Address, ...] = ()
 

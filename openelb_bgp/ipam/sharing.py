@@ -1,13 +1,12 @@
 """When two Services may have one address, and who keeps it when two that may not both hold it."""
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 
 import msgspec
 
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address
-from openelb_bgp.model.meta import Key
+from openelb_bgp.model.meta import EMPTY, Key
 from openelb_bgp.model.services import Service
 
 from .claims import Claim
@@ -21,7 +20,7 @@ class Contest(msgspec.Struct, frozen=True):
     """
 
     keepers: tuple[Key, ...]
-    losers: Mapping[Key, tuple[Key, str]] = MappingProxyType({})
+    losers: Mapping[Key, tuple[Key, str]] = EMPTY
     taken_over: frozenset[Key] = frozenset()
 
 

@@ -5,7 +5,6 @@ allocation) lives in `ipam`; here are only the values and their algebra.
 """
 
 import enum
-import itertools
 from collections.abc import Iterable
 from ipaddress import (
     IPv4Address,
@@ -113,21 +112,6 @@ def parse_range(text: str) -> AddressRange:
     return AddressRange(address.version, int(address), int(address))
 
 
-def parse_ranges(text: str) -> tuple[AddressRange, ...]:
-    """A comma list of what `parse_range` takes, in the order written.
-
-    Raises ValueError for an empty list, a bad part, or parts that overlap each other.
-    """
-    ranges = tuple(parse_range(part) for part in text.split(",") if part.strip())
-    if not ranges:
-        raise ValueError("no address is given")
-    ordered = sorted(ranges)
-    for before, after in itertools.pairwise(ordered):
-        if before.overlaps(after):
-            raise ValueError(f"{before} and {after} overlap")
-    return ranges
-
-
 def parse_address(text: str) -> Address:
     """One IP address without a zone. Raises ValueError."""
     address = ip_address(text.strip())
@@ -139,11 +123,6 @@ def parse_address(text: str) -> Address:
 def total_size(ranges: Iterable[AddressRange]) -> int:
     """How many addresses disjoint ranges hold together."""
     return sum(one.size for one in ranges)
-
-
-def host_route(address: Address) -> Network:
-    """The /32 or /128 of an address."""
-    return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)
 
 
 def _parse_bounds(text: str) -> AddressRange:

@@ -5,14 +5,12 @@ seconds on the observer's monotonic clock, so a clock that is set changes nothin
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from .addresses import Address, Family, Interface
-
-_NONE: Mapping[Any, Any] = MappingProxyType({})
+from .meta import EMPTY
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +75,8 @@ class SpeakerFact(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     node: str
-    established: Mapping[str, float] = _NONE
-    without: Mapping[str, float] = _NONE
+    established: Mapping[str, float] = EMPTY
+    without: Mapping[str, float] = EMPTY
     quiet_since: float | None = None
     caught_up_since: float | None = None
 
@@ -97,8 +95,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     now: float
     links: tuple[Link, ...] = ()
     gateways: tuple[Gateway, ...] = ()
-    sessions: Mapping[str, SessionFact] = _NONE
-    speakers: Mapping[str, SpeakerFact] = _NONE
+    sessions: Mapping[str, SessionFact] = EMPTY
+    speakers: Mapping[str, SpeakerFact] = EMPTY
     answering: frozenset[Address] = frozenset()
     adopted: frozenset[tuple[str, str]] | None = frozenset()
     gobgp_version: tuple[int, int] | None = None

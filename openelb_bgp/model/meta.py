@@ -3,11 +3,12 @@
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-EMPTY: Mapping[str, str] = MappingProxyType({})
+EMPTY: Mapping[Any, Any] = MappingProxyType({})
+"""The default of fields that are mappings: it can be shared, because nobody can change it."""
 
 
 class Kind(enum.StrEnum):

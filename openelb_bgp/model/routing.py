@@ -123,6 +123,10 @@ class Transport(msgspec.Struct, frozen=True, kw_only=True):
     local_address: Address | None = None
 
 
+LONGEST_PASSWORD = 80
+"""Bytes of a TCP MD5 password: Linux, TCP_MD5SIG_MAXKEYLEN."""
+
+
 class SecretKeyRef(msgspec.Struct, frozen=True):
     """A key of a Secret in our namespace."""
 

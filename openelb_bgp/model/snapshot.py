@@ -5,23 +5,19 @@ objects in both, so plans may compare by identity.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
 from . import keys
 from .cluster import ConfigMap, Namespace, Node, Secret
 from .errors import Defect, InvalidResource
-from .meta import Key, Kind, ObjectRef
+from .meta import EMPTY, Key, Kind, ObjectRef
 from .pools import Eip
 from .routing import BgpConf, BgpPeer
 from .services import EndpointSlice, Service
 from .speakers import Speaker
 
 Resource = Eip | BgpConf | BgpPeer | Speaker | Service | EndpointSlice | Node | Namespace | ConfigMap | Secret
-
-_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,18 +30,18 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     revision: int = 0
-    eips: Mapping[str, Eip] = _NONE
-    bgp_confs: Mapping[str, BgpConf] = _NONE
-    bgp_peers: Mapping[str, BgpPeer] = _NONE
-    speakers: Mapping[str, Speaker] = _NONE
-    services: Mapping[Key, Service] = _NONE
-    slices: Mapping[Key, tuple[EndpointSlice, ...]] = _NONE
-    nodes: Mapping[str, Node] = _NONE
-    namespaces: Mapping[str, Namespace] = _NONE
-    config_maps: Mapping[Key, ConfigMap] = _NONE
-    secrets: Mapping[Key, Secret] = _NONE
-    invalid: Mapping[ObjectRef, InvalidResource] = _NONE
-    warnings: Mapping[ObjectRef, tuple[Defect, ...]] = _NONE
+    eips: Mapping[str, Eip] = EMPTY
+    bgp_confs: Mapping[str, BgpConf] = EMPTY
+    bgp_peers: Mapping[str, BgpPeer] = EMPTY
+    speakers: Mapping[str, Speaker] = EMPTY
+    services: Mapping[Key, Service] = EMPTY
+    slices: Mapping[Key, tuple[EndpointSlice, ...]] = EMPTY
+    nodes: Mapping[str, Node] = EMPTY
+    namespaces: Mapping[str, Namespace] = EMPTY
+    config_maps: Mapping[Key, ConfigMap] = EMPTY
+    secrets: Mapping[Key, Secret] = EMPTY
+    invalid: Mapping[ObjectRef, InvalidResource] = EMPTY
+    warnings: Mapping[ObjectRef, tuple[Defect, ...]] = EMPTY
     listed: frozenset[Kind] = frozenset()
 
     @property

@@ -10,14 +10,14 @@ import msgspec
 
 from openelb_bgp.lib.identity import same_objects
 from openelb_bgp.model.errors import Defect
-from openelb_bgp.model.meta import ObjectRef
+from openelb_bgp.model.meta import EMPTY, ObjectRef
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.ports import Event, StatusWrite
 
 from .inputs import Allocation, MayAnnounce
 from .judging import report_services
 from .ledger import Ledger, Scene
-from .objects import NO_DEFECTS, report_objects
+from .objects import report_objects
 from .reach import reach
 from .service_reach import Heard
 
@@ -36,7 +36,7 @@ def report(
     *,
     may_announce: MayAnnounce,
     nodes: object,
-    defects: Mapping[ObjectRef, Sequence[Defect]] = NO_DEFECTS,
+    defects: Mapping[ObjectRef, Sequence[Defect]] = EMPTY,
     ledger: Ledger,
     now: str,
 ) -> Report:

@@ -5,21 +5,17 @@ A Ledger counts from the moment that its report was written; if the write failed
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
 from openelb_bgp.model.errors import Defect
-from openelb_bgp.model.meta import Key, ObjectRef
+from openelb_bgp.model.meta import EMPTY, Key, ObjectRef
 from openelb_bgp.model.services import EndpointSlice, Service
 from openelb_bgp.model.statuses import Status
 from openelb_bgp.ports import StatusWrite
 
 from .inputs import Decision
 from .reach import Reach
-
-_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 class ServiceBook(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,19 +26,19 @@ class ServiceBook(msgspec.Struct, frozen=True, kw_only=True):
     that the speakers had reached.
     """
 
-    flying: Mapping[Key, StatusWrite] = _NONE
-    waiting: Mapping[Key, int] = _NONE
-    services: Mapping[Key, Service] = _NONE
-    decisions: Mapping[Key, Decision] = _NONE
-    slices: Mapping[Key, tuple[EndpointSlice, ...]] = _NONE
-    revisions: Mapping[str, int] = _NONE
+    flying: Mapping[Key, StatusWrite] = EMPTY
+    waiting: Mapping[Key, int] = EMPTY
+    services: Mapping[Key, Service] = EMPTY
+    decisions: Mapping[Key, Decision] = EMPTY
+    slices: Mapping[Key, tuple[EndpointSlice, ...]] = EMPTY
+    revisions: Mapping[str, int] = EMPTY
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Everything besides itself that a Service's announcement depends on; `parts` are compared."""
 
     sources: tuple[object, ...] = ()
-    reaches: Mapping[str, Reach] = _NONE
+    reaches: Mapping[str, Reach] = EMPTY
     parts: tuple[object, ...] = ()
 
 
@@ -50,9 +46,9 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """What has been reported. `complaints` are texts told of objects that have no status for them."""
 
     services: ServiceBook = ServiceBook()
-    statuses: Mapping[ObjectRef, Status] = _NONE
-    complaints: Mapping[ObjectRef, str] = _NONE
-    defects: Mapping[ObjectRef, Sequence[Defect]] = _NONE
+    statuses: Mapping[ObjectRef, Status] = EMPTY
+    complaints: Mapping[ObjectRef, str] = EMPTY
+    defects: Mapping[ObjectRef, Sequence[Defect]] = EMPTY
     scene: Scene = Scene()
     pool_sources: tuple[object, ...] = ()
     routing_sources: tuple[object, ...] = ()

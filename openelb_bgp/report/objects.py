@@ -1,7 +1,6 @@
 """The statuses of Eips, BgpConfs and BgpPeers in one cycle, usable or not, and complaints about the rest."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,7 +22,6 @@ from .pools import eip_status
 from .reach import Reach
 from .routing import bgp_conf_status, bgp_peer_status
 
-NO_DEFECTS: Mapping[ObjectRef, Sequence[Defect]] = MappingProxyType({})
 _EMPTY: Mapping[Kind, EipStatus | BgpConfStatus | BgpPeerStatus] = {
     Kind.EIP: EipStatus(),
     Kind.BGP_CONF: BgpConfStatus(),

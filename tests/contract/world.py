@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from openelb_bgp.decode.pool_text import ranges as parse_ranges
 from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import Address, Family, parse_ranges
+from openelb_bgp.model.addresses import Address, Family
 from openelb_bgp.model.cluster import ConfigMap, Node, Secret
 from openelb_bgp.model.meta import Key, Kind, Meta
 from openelb_bgp.model.pools import Eip

@@ -8,8 +8,9 @@ import msgspec
 
 from openelb_bgp.bgp.model import PathAttrs
 from openelb_bgp.bgp.plan import BgpPlan, PlanOptions, plan
+from openelb_bgp.decode.pool_text import ranges as parse_ranges
 from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import Address, Family, parse_ranges
+from openelb_bgp.model.addresses import Address, Family
 from openelb_bgp.model.cluster import ConfigMap, Node, Secret, Taint
 from openelb_bgp.model.facts import Facts, Link, SessionFact, SpeakerFact
 from openelb_bgp.model.meta import Key, Kind, LabelSelector, Meta

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from openelb_bgp.decode.pool_text import ranges as parse_ranges
 from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import parse_ranges
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.reasons import Reason

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from openelb_bgp.decode.pool_text import ranges as parse_ranges
 from openelb_bgp.eligibility import Candidates, Eligibility, eligible_nodes
 from openelb_bgp.ipam import Allocation, Rules, allocate
 from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import Address, parse_ranges
+from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.cluster import Node
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.errors import Defect, InvalidResource
