@@ -16,6 +16,7 @@ from openelb_bgp.model.meta import EMPTY
 
 DEFAULT_STATE = Path("/var/lib/openelb-bgp")
 DEFAULT_RUNTIME = Path("/run/openelb-bgp")
+GOBGP_VERSION = "4.8.0"
 
 _ABOUT_FLAGS: Mapping[str, str] = {
     "--api-hosts": "gobgpd's API is open there too: whoever reaches it owns your routes",
@@ -166,3 +167,12 @@ def node_name(given: str | None, *, environment: Mapping[str, str], hostname: st
     if not name:
         raise SettingError("the node has no name: write --node-name NAME or set NODE_NAME")
     return name
+
+
+def cached_gobgpd(environment: Mapping[str, str]) -> Path:
+    """Where `make setup` puts the gobgpd that we ship with; what is on PATH may be older."""
+    cache = environment.get("OPENELB_BGP_CACHE")
+    if not cache:
+        home = environment.get("XDG_CACHE_HOME") or f"{environment.get('HOME', '')}/.cache"
+        cache = f"{home}/openelb-bgp"
+    return Path(cache) / "gobgp" / GOBGP_VERSION / "gobgpd"

@@ -114,7 +114,11 @@ def speaker_options() -> Callable[[Command], Command]:
                 show_default=True,
                 help="Folder for gobgpd's socket and pid file.",
             ),
-            click.option("--gobgpd", type=click.Path(path_type=Path), help="The gobgpd to start."),
+            click.option(
+                "--gobgpd",
+                type=click.Path(path_type=Path),
+                help="The gobgpd to start; else the one that `make setup` fetched, else that on PATH.",
+            ),
             click.option("--gobgp-target", help="A gobgpd that runs already: unix:///PATH or HOST:PORT."),
             click.option(
                 "--api-hosts", help="Open gobgpd's API here too. Whoever reaches it owns your routes."
@@ -180,7 +184,7 @@ def speaker_from(values: dict[str, Any]) -> settings.SpeakerSettings:
         source=source_from(values),
         node=node,
         runtime_dir=values["runtime_dir"],
-        gobgpd=values["gobgpd"],
+        gobgpd=values["gobgpd"] or _fetched_gobgpd(),
         gobgp_target=values["gobgp_target"],
         api_hosts=values["api_hosts"],
         layer2=values["enable_layer2"],
@@ -192,6 +196,11 @@ def speaker_from(values: dict[str, Any]) -> settings.SpeakerSettings:
         logging=logging_from(values),
         remarks=remarks_from(values),
     )
+
+
+def _fetched_gobgpd() -> Path | None:
+    fetched = settings.cached_gobgpd(os.environ)
+    return fetched if os.access(fetched, os.X_OK) else None
 
 
 def controller_from(values: dict[str, Any]) -> settings.ControllerSettings:

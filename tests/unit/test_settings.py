@@ -6,10 +6,12 @@ import pytest
 
 from openelb_bgp.settings import (
     EXIT_CODES,
+    GOBGP_VERSION,
     ExitCode,
     HostPort,
     SettingError,
     SourceSettings,
+    cached_gobgpd,
     host_port,
     node_name,
     remarks,
@@ -87,3 +89,24 @@ def test_an_open_api_is_warned_about() -> None:
 
 def test_every_exit_code_is_explained() -> None:
     assert set(EXIT_CODES) == set(ExitCode)
+
+
+def test_the_fetched_gobgpd_is_where_the_setup_puts_it() -> None:
+    found = [
+        cached_gobgpd(environment)
+        for environment in (
+            {"OPENELB_BGP_CACHE": "/c", "HOME": "/home/me"},
+            {"XDG_CACHE_HOME": "/x", "HOME": "/home/me"},
+            {"HOME": "/home/me"},
+        )
+    ]
+    assert found == [
+        Path("/c/gobgp/4.8.0/gobgpd"),
+        Path("/x/openelb-bgp/gobgp/4.8.0/gobgpd"),
+        Path("/home/me/.cache/openelb-bgp/gobgp/4.8.0/gobgpd"),
+    ]
+
+
+def test_the_setup_fetches_the_version_that_is_looked_for() -> None:
+    said = Path("hack/lib/gobgp.sh").read_text()
+    assert f"GOBGP_DEFAULT={GOBGP_VERSION} " in said
