@@ -11,8 +11,9 @@ import msgspec
 from bench.results import Measure
 from openelb_bgp.bgp.diff import Configuration, diff
 from openelb_bgp.bgp.plan import BgpPlan, plan
+from openelb_bgp.decode.pool_text import ranges
 from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import Family, parse_ranges
+from openelb_bgp.model.addresses import Family
 from openelb_bgp.model.cluster import Node
 from openelb_bgp.model.facts import Facts, Link
 from openelb_bgp.model.meta import Key, Kind, Meta
@@ -86,7 +87,7 @@ def _seconds(work: Callable[[], object]) -> float:
 def _snapshot() -> Snapshot:
     services = [_service(number) for number in range(_NUMBER)]
     return Snapshot(
-        eips={"pool": Eip(meta=Meta(name="pool"), ranges=parse_ranges("198.18.0.0/16"))},
+        eips={"pool": Eip(meta=Meta(name="pool"), ranges=ranges("198.18.0.0/16"))},
         bgp_confs={"default": BgpConf(meta=Meta(name="default"), asn=65000)},
         bgp_peers={
             "leaf": BgpPeer(meta=Meta(name="leaf"), neighbor_address="10.0.0.254", peer_asn=65001),
