@@ -38,6 +38,7 @@ class Reporter:
         self._written_at = 0.0
         self._events: list[Event] = []
         self._unsettled: str | None = "no cycle has ended yet"
+        self._not_written = ""
 
     def unsettled(self) -> str | None:
         """Why not everything desired is in effect, or None."""
@@ -81,8 +82,11 @@ class Reporter:
         try:
             await self._sink.write([StatusWrite(ref=self._ref, status=status)], events)
         except NotWritten as error:
-            log.error("report_not_written", error=str(error))
+            if str(error) != self._not_written:
+                log.error("report_not_written", error=str(error))
+            self._not_written = str(error)
             return self._clock.monotonic() + _RETRY_SECONDS
+        self._not_written = ""
         self._events.clear()
         self._written, self._written_at = status, self._clock.monotonic()
         return None

@@ -25,7 +25,7 @@ from .errors import (
     SidecarSilent,
 )
 from .kinds import GOBGPD, Kind
-from .places import Places, places
+from .places import Places, lock, places
 from .protocol import Command, Dump, Order
 
 _POLL_SECONDS = 0.02
@@ -136,7 +136,12 @@ async def spawn(
     starter = await asyncio.create_subprocess_exec(
         *argv, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
-    _, said = await starter.communicate()
+    try:
+        _, said = await starter.communicate()
+    except asyncio.CancelledError:
+        # It may have its child in the background already: whoever stops us must find that one.
+        await starter.wait()
+        raise
     if starter.returncode:
         error = BY_EXIT_CODE.get(starter.returncode, SidecarError)
         raise error(said.decode(errors="replace").strip().removeprefix("openelb-bgp sidecar: "))
@@ -216,9 +221,31 @@ async def hang_up(directory: Path, address: str) -> None:
 async def stop(directory: Path, *, withdraw: bool) -> None:
     """End daemon and sidecar; with `withdraw` the routes go at once, without they stay for the restart time.
 
-    A sidecar that was killed has nobody to take the order: raises SidecarGone (spawn one first, it adopts).
+    One that has only just been started is waited for. A sidecar that was killed has nobody to take the order:
+    raises SidecarGone (spawn one first, it adopts).
     """
-    await control(directory, Command.STOP, withdraw=withdraw)
+    async with asyncio.timeout(15.0):
+        while True:
+            try:
+                await control(directory, Command.STOP, withdraw=withdraw)
+            except SidecarGone:
+                if not _is_held(places(directory, GOBGPD)):
+                    raise
+                await asyncio.sleep(_POLL_SECONDS)
+            else:
+                return
+
+
+def _is_held(place: Places) -> bool:
+    """Whether a sidecar has the folder, be it one that does not listen yet."""
+    try:
+        os.close(lock(place))
+    except SidecarBusy:
+        return True
+    except SidecarError:
+        # There is no such folder.
+        return False
+    return False
 
 
 async def _carry_out(place: Places, order: Order, *, within: float) -> Dump:

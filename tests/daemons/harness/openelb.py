@@ -40,27 +40,25 @@ class OpenElb:
         command: str = "run",
         gobgp_version: str = NEW,
         node_name: str = "node1",
+        disk: str = "",
     ) -> None:
+        """`disk` is the size of a file system for the state that only the process sees, such as `1m`."""
         self.space, self.folder, self.node_name = space, folder, node_name
-        self.manifests, self.state, self.runtime = (
-            folder / "manifests",
-            folder / "state",
-            folder / f"run-{node_name}",
-        )
+        self.manifests, self.state = folder / "manifests", folder / "state"
+        self.runtime = folder / f"run-{node_name}"
         self.manifests.mkdir(exist_ok=True)
-        flags = ["--files", str(self.manifests), "--state", str(self.state)]
-        flags += [
-            "--metrics-addr",
-            f"127.0.0.1:{METRICS_PORT if command != 'controller' else METRICS_PORT - 1}",
-        ]
+        port = METRICS_PORT if command != "controller" else METRICS_PORT - 1
+        argv = [str(program()), command, "--files", str(self.manifests), "--state", str(self.state)]
+        argv += ["--metrics-addr", f"127.0.0.1:{port}"]
         if command != "controller":
-            flags += ["--node-name", node_name, "--runtime-dir", str(self.runtime)]
-            flags += ["--gobgpd", str(gobgpd_binary(gobgp_version))]
-        self._log = folder / f"{command}-{node_name}.log"
-        self.daemon = Daemon(
-            space.argv(str(program()), command, *flags, *arguments),
-            log=self._log,
-        )
+            argv += ["--node-name", node_name, "--runtime-dir", str(self.runtime)]
+            argv += ["--gobgpd", str(gobgpd_binary(gobgp_version))]
+        if disk:
+            self.state.mkdir(exist_ok=True)
+            mount = f'mount -t tmpfs -o size={disk} tmpfs "$1" && shift && exec "$@"'
+            argv = ["unshare", "--mount", "sh", "-c", mount, "sh", str(self.state), *argv]
+        log = folder / f"{command}-{node_name}.log"
+        self.daemon = Daemon(space.argv(*argv, *arguments), log=log)
 
     # What goes in
 
