@@ -199,6 +199,23 @@ def _remarks(peer: BgpPeer, *, internal: bool, facts: Facts) -> Iterator[Refused
         )
     if internal and peer.ebgp_multihop_ttl is not None:
         yield Refused(Reason.NO_EFFECT, "ebgpMultihop is for eBGP; this peer is iBGP")
+    if peer.send_community is not None:
+        yield Refused(
+            Reason.NO_EFFECT,
+            "conf.sendCommunity: GoBGP sends communities of every kind whatever it says; remove it, or take "
+            "them off by BgpConf.policy",
+        )
+    if peer.peer_type is not None and (peer.peer_type == "internal") is not internal:
+        yield Refused(
+            Reason.NO_EFFECT,
+            "conf.peerType: the AS numbers make this peer "
+            f"{'iBGP' if internal else 'eBGP'}; remove it, or correct peerAs",
+        )
+    if peer.graceful_restart is not None and peer.graceful_restart.local_restarting is not None:
+        yield Refused(
+            Reason.NO_EFFECT,
+            "gracefulRestart.localRestarting is set whenever gobgpd comes back, and then only: remove it",
+        )
     if peer.neighbor_interface is not None and not _is_zoned(peer):
         yield Refused(
             Reason.NO_EFFECT,

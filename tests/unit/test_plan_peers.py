@@ -259,6 +259,19 @@ def test_what_gobgp_refuses_for_ibgp_is_left_off_and_reported() -> None:
     assert problems(found.plan()) == {("BgpPeer router", "NoEffect")}
 
 
+def test_what_gobgp_or_we_decide_otherwise_is_reported() -> None:
+    told = [
+        peer(send_community="none"),
+        peer(peer_type="internal"),
+        peer(asn=65000, peer_type="external"),
+        peer(graceful_restart=routing.GracefulRestart(local_restarting=True)),
+    ]
+    for one in told:
+        assert problems(world().with_(bgp_peers=[one]).plan()) == {("BgpPeer router", "NoEffect")}
+    fitting = peer(peer_type="external")
+    assert problems(world().with_(bgp_peers=[fitting]).plan()) == set()
+
+
 def test_bfd_needs_a_gobgpd_that_can() -> None:
     wanted = world().with_(bgp_peers=[peer(bfd=routing.Bfd(enabled=True))])
     assert peers(wanted)[0].bfd == Bfd()
