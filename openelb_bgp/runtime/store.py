@@ -6,14 +6,15 @@ plans may compare by identity.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from openelb_bgp.model.errors import Defect
-from openelb_bgp.model.meta import Key, Kind, Meta, ObjectRef
+from openelb_bgp.model.meta import Key, Kind, ObjectRef
 from openelb_bgp.model.services import EndpointSlice
 from openelb_bgp.model.snapshot import Resource, Snapshot
+from openelb_bgp.model.speakers import Speaker
 from openelb_bgp.ports import Changed, Delivery, Gone, Listed, Spoilt
 
 _FIELDS: Mapping[Kind, str] = {
@@ -28,6 +29,12 @@ _FIELDS: Mapping[Kind, str] = {
     Kind.SECRET: "secrets",
 }
 _KINDS: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
+_FIELD_OF: Mapping[type[Resource], str] = {
+    cls: _FIELDS[_KINDS[cls.__name__]] for cls in get_args(Resource) if cls is not EndpointSlice
+}
+_NAMESPACED: frozenset[type[Resource]] = frozenset(
+    cls for cls in get_args(Resource) if _KINDS[cls.__name__].namespaced
+)
 
 
 def ref_of(resource: Resource) -> ObjectRef:
@@ -83,20 +90,20 @@ class _Draft:
         self._tables: dict[str, dict[Any, Any]] = {}
         self._listed = set(base.listed)
         self._revision = base.revision
+        self._version = ""
 
     def take(self, delivery: Delivery) -> None:
         """Take one delivery in."""
-        match delivery:
-            case Changed(resource, warnings):
-                self._change(resource, warnings)
-            case Gone(ref):
-                self._remove(ref)
-                self._drop("invalid", ref)
-                self._drop("warnings", ref)
-            case Spoilt(invalid):
-                self._set("invalid", invalid.ref, invalid)
-            case Listed():
-                self._list(delivery)
+        if isinstance(delivery, Changed):
+            self._change(delivery.resource, delivery.warnings)
+        elif isinstance(delivery, Gone):
+            self._remove(delivery.ref)
+            self._drop("invalid", delivery.ref)
+            self._drop("warnings", delivery.ref)
+        elif isinstance(delivery, Spoilt):
+            self._set("invalid", delivery.invalid.ref, delivery.invalid)
+        else:
+            self._list(delivery)
 
     def finish(self) -> Snapshot:
         """The Snapshot, which is the base itself when nothing changed."""
@@ -107,22 +114,27 @@ class _Draft:
             changes["revision"] = self._revision
         return msgspec.structs.replace(self._base, **changes) if changes else self._base
 
-    def _put(self, resource: Resource) -> ObjectRef:
-        ref = ref_of(resource)
-        self._note_revision(ref.kind, resource.meta)
+    def _put(self, resource: Resource) -> None:
+        cls, meta = resource.__class__, resource.meta
+        if cls is not Speaker and meta.resource_version != self._version:
+            self._note_revision(meta.resource_version)
         if isinstance(resource, EndpointSlice):
             self._put_slice(resource)
+        elif cls in _NAMESPACED:
+            self._set(_FIELD_OF[cls], Key(meta.namespace, meta.name), resource)
         else:
-            self._set(_FIELDS[ref.kind], _key(ref), resource)
-        return ref
+            self._set(_FIELD_OF[cls], meta.name, resource)
 
     def _change(self, resource: Resource, warnings: tuple[Defect, ...]) -> None:
-        ref = self._put(resource)
-        self._drop("invalid", ref)
-        if warnings:
-            self._set("warnings", ref, warnings)
-        else:
-            self._drop("warnings", ref)
+        self._put(resource)
+        # Nearly always there is nothing to say against anything.
+        if warnings or self._view("invalid") or self._view("warnings"):
+            ref = ref_of(resource)
+            self._drop("invalid", ref)
+            if warnings:
+                self._set("warnings", ref, warnings)
+            else:
+                self._drop("warnings", ref)
 
     def _list(self, listed: Listed) -> None:
         kind = listed.kind
@@ -151,15 +163,19 @@ class _Draft:
 
     def _put_slice(self, one: EndpointSlice) -> None:
         """Index a slice by its Service; one that names none serves nobody and is left out."""
-        service = Key(one.meta.namespace, one.service)
-        if self._service_of.get(one.meta.key, service) != service or not one.service:
-            self._drop_slice(one.meta.key)
+        meta = one.meta
+        key = Key(meta.namespace, meta.name)
+        known = self._service_of.get(key)
+        if known is not None and known.name != one.service:
+            self._drop_slice(key)
+            known = None
         if not one.service:
             return
+        service = known or Key(meta.namespace, one.service)
         before: tuple[EndpointSlice, ...] = self._view("slices").get(service, ())
-        others = [other for other in before if other.meta.name != one.meta.name]
-        self._set("slices", service, tuple(sorted([*others, one], key=_name)))
-        self._service_of[one.meta.key] = service
+        others = [other for other in before if other.meta.name != meta.name]
+        self._set("slices", service, tuple(sorted([*others, one], key=_name)) if others else (one,))
+        self._service_of[key] = service
 
     def _drop_slice(self, key: Key) -> None:
         service = self._service_of.pop(key, None)
@@ -177,9 +193,11 @@ class _Draft:
         for ref, value in entries.items():
             self._set(field, ref, value)
 
-    def _note_revision(self, kind: Kind, meta: Meta) -> None:
-        if kind is not Kind.SPEAKER and meta.resource_version.isdecimal():
-            self._revision = max(self._revision, int(meta.resource_version))
+    def _note_revision(self, version: str) -> None:
+        # What was committed at once has one revision.
+        self._version = version
+        if version.isdecimal():
+            self._revision = max(self._revision, int(version))
 
     def _view(self, field: str) -> Mapping[Any, Any]:
         table = self._tables.get(field)
