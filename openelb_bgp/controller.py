@@ -12,9 +12,9 @@ import structlog
 from prometheus_client import REGISTRY
 
 from openelb_bgp import admission
-from openelb_bgp.eligibility import Candidates, Eligibility, backends
+from openelb_bgp.eligibility import Candidates, Eligibility, eligible_nodes
 from openelb_bgp.ipam import NEEDED, Allocation, Rules, allocate
-from openelb_bgp.model.addresses import Address, Family
+from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.meta import Kind
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.services import Service
@@ -140,7 +140,8 @@ class Controller:
 
 def _asker(snapshot: Snapshot, eligibility: Eligibility) -> Callable[[Service, Address, Eip], Candidates]:
     def may_announce(service: Service, address: Address, pool: Eip) -> Candidates:
-        endpoints = backends(snapshot.slices.get(service.key, ()), Family.of(address))
-        return eligibility.candidates(service, endpoints, selector=pool.node_selector)
+        return eligible_nodes(
+            snapshot, service, address, selector=pool.node_selector, eligibility=eligibility
+        )
 
     return may_announce

@@ -18,7 +18,7 @@ from openelb_bgp.lib.instants import soonest
 from openelb_bgp.membership.observed import observe_speakers
 from openelb_bgp.model import keys
 from openelb_bgp.model.facts import Facts, SpeakerFact
-from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.meta import Kind, ref
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.routing import Drain
 from openelb_bgp.model.snapshot import Snapshot
@@ -129,8 +129,8 @@ class Speaker:
     def _problems(self) -> tuple[Problem, ...]:
         if not self._prober.error:
             return ()
-        here = f"{Kind.NODE} {self._settings.node}"
-        return (Problem(object=here, reason=Reason.PROBING_IMPOSSIBLE, message=self._prober.error),)
+        here = ref(Kind.NODE, self._settings.node)
+        return (Problem.of(here, Reason.PROBING_IMPOSSIBLE, self._prober.error),)
 
     async def close(self) -> None:
         """End. With --withdraw-on-exit the node is drained first, then everything is withdrawn."""

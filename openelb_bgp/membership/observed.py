@@ -13,8 +13,6 @@ from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.speakers import Speaker
 from openelb_bgp.model.statuses import SpeakerStatus
 
-_ESTABLISHED = "ESTABLISHED"
-
 
 def observe_speakers(
     snapshot: Snapshot, *, own: str, before: Mapping[str, SpeakerFact], now: float
@@ -56,7 +54,7 @@ def _quiet(known: SpeakerFact, now: float) -> SpeakerFact:
 
 
 def _alive(known: SpeakerFact, status: SpeakerStatus, peers: Collection[str], now: float) -> SpeakerFact:
-    up = {one.peer for one in status.sessions if one.peer_state.session_state == _ESTABLISHED}
+    up = {one.peer for one in status.sessions if one.peer_state.is_established}
     # Sessions are not listed while gobgpd is away: a peer that is not reported is one without a session.
     missing = {one.peer for one in status.sessions}.union(peers) - up
     # While it was quiet it had none that counts.

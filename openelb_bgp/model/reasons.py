@@ -97,6 +97,14 @@ class Reason(enum.StrEnum):
     STATE_NOT_WRITTEN = "StateNotWritten"
     PROBING_IMPOSSIBLE = "ProbingImpossible"
 
+    @classmethod
+    def known(cls, word: str) -> "Reason | None":
+        """The Reason of that word; None for one that only another version knows."""
+        try:
+            return cls(word)
+        except ValueError:
+            return None
+
 
 class Refused(msgspec.Struct, frozen=True):
     """A decision against something: the reason, and a sentence that names the remedy."""

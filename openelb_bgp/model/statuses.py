@@ -11,6 +11,9 @@ from .conditions import Condition
 from .meta import ObjectRef
 from .reasons import Reason
 
+ESTABLISHED = "ESTABLISHED"
+"""The session state in which routes are exchanged (RFC 4271, 8.2.2)."""
+
 
 class EipStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Of an Eip. Zeros are written; `used` maps an address to `ns/name`, `;` between sharers."""
@@ -83,6 +86,11 @@ class PeerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
     flops: int = 0
     queues: Queues = Queues()
     messages: Messages = Messages()
+
+    @property
+    def is_established(self) -> bool:
+        """Whether the session is up."""
+        return self.session_state == ESTABLISHED
 
 
 class TimersState(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -12,9 +12,9 @@ import msgspec
 
 from openelb_bgp.model import keys
 from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.statuses import ESTABLISHED
 
 from . import times
-from .reach import ESTABLISHED
 
 Object = Mapping[str, Any]
 Cell = Callable[[Object, float], str]

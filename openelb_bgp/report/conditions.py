@@ -49,7 +49,7 @@ def timed(made: Condition, *, previous: Iterable[Condition], now: str) -> Condit
     return msgspec.structs.replace(made, last_transition_time=moment)
 
 
-def validity(
+def _validity(
     defects: Sequence[Defect], *, now: str, generation: int, previous: Iterable[Condition]
 ) -> Condition:
     """The Valid condition of an object; the first fatal defect gives the reason, all give the message."""
@@ -66,17 +66,23 @@ def validity(
     )
 
 
-def readiness(
-    refused: Refused | None,
+def valid_and_ready(
+    previous: Sequence[Condition],
     *,
+    defects: Sequence[Defect],
+    refused: Refused | None,
     reason: Reason,
     message: str,
     now: str,
     generation: int,
-    previous: Iterable[Condition],
-) -> Condition:
-    """The Ready condition: `refused` says why not, else `reason` and `message` are of the good case."""
-    return condition(
+) -> tuple[Condition, ...]:
+    """The conditions of an object of ours, with what others wrote left in place.
+
+    Valid is judged by `defects`. `refused` says why the object is not Ready; where it is None, `reason` and
+    `message` say what is well.
+    """
+    valid = _validity(defects, now=now, generation=generation, previous=previous)
+    ready = condition(
         READY,
         met=refused is None,
         reason=reason if refused is None else refused.reason,
@@ -85,6 +91,7 @@ def readiness(
         generation=generation,
         previous=previous,
     )
+    return merged(previous, (valid, ready))
 
 
 def merged(previous: Iterable[Condition], ours: Sequence[Condition]) -> tuple[Condition, ...]:

@@ -14,7 +14,7 @@ from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.statuses import BgpConfStatus, BgpPeerStatus, EipStatus, Status
 from openelb_bgp.ports import Event, StatusWrite
 
-from .conditions import merged, readiness, validity
+from .conditions import valid_and_ready
 from .events import pool_events
 from .inputs import PoolUse
 from .ledger import Ledger
@@ -27,6 +27,7 @@ _EMPTY: Mapping[Kind, EipStatus | BgpConfStatus | BgpPeerStatus] = {
     Kind.BGP_CONF: BgpConfStatus(),
     Kind.BGP_PEER: BgpPeerStatus(),
 }
+_UNUSABLE = Refused(Reason.INVALID, "it cannot be used as it stands; correct what Valid says")
 Kept = TypeVar("Kept", EipStatus, BgpConfStatus, BgpPeerStatus)
 
 
@@ -155,16 +156,14 @@ class _Objects:
         known = self._before.get(invalid.ref)
         empty = _EMPTY[invalid.ref.kind]
         status = known if isinstance(known, EipStatus | BgpConfStatus | BgpPeerStatus) else empty
-        before, defects = status.conditions, self._defects_of(invalid.ref)
-        refused = Refused(Reason.INVALID, "it cannot be used as it stands; correct what Valid says")
-        conditions = merged(
-            before,
-            (
-                validity(defects, now=self._now, generation=0, previous=before),
-                readiness(
-                    refused, reason=Reason.READY, message="", now=self._now, generation=0, previous=before
-                ),
-            ),
+        conditions = valid_and_ready(
+            status.conditions,
+            defects=self._defects_of(invalid.ref),
+            refused=_UNUSABLE,
+            reason=Reason.READY,
+            message="",
+            now=self._now,
+            generation=0,
         )
         changes: dict[str, Any] = {"conditions": conditions}
         if isinstance(status, EipStatus):

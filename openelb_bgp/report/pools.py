@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import msgspec
 
 from openelb_bgp.lib.words import some
-from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.statuses import EipStatus
 
-from .conditions import merged, readiness, validity
+from .conditions import valid_and_ready
 from .inputs import PoolUse
 from .reach import Reach
 from .words import counted
@@ -28,7 +27,15 @@ def eip_status(
 ) -> EipStatus:
     """How the pool's status shall read; `use` None: allocation has not looked at it, its numbers stay."""
     before = EipStatus() if previous is None else previous
-    conditions = _conditions(pool, reach, defects=defects, previous=before.conditions, now=now)
+    conditions = valid_and_ready(
+        before.conditions,
+        defects=defects,
+        refused=reach.refused,
+        reason=Reason.ANNOUNCED,
+        message=f"announced by {some(reach.nodes)}",
+        now=now,
+        generation=pool.meta.generation,
+    )
     status = msgspec.structs.replace(
         before, ready=reach.configured, announced_by=counted(reach.nodes), conditions=conditions
     )
@@ -44,19 +51,3 @@ def eip_status(
         last_ip=use.last_ip,
         v4=use.v4,
     )
-
-
-def _conditions(
-    pool: Eip, reach: Reach, *, defects: Sequence[Defect], previous: Sequence[Condition], now: str
-) -> tuple[Condition, ...]:
-    generation = pool.meta.generation
-    valid = validity(defects, now=now, generation=generation, previous=previous)
-    ready = readiness(
-        reach.refused,
-        reason=Reason.ANNOUNCED,
-        message=f"announced by {some(reach.nodes)}",
-        now=now,
-        generation=generation,
-        previous=previous,
-    )
-    return merged(previous, (valid, ready))

@@ -15,7 +15,6 @@ from openelb_bgp.model.speakers import Speaker
 
 from .words import summed_up
 
-ESTABLISHED = "ESTABLISHED"
 _NO_SPEAKER = Refused(Reason.NO_SPEAKER, "no speaker reports; start one on each node")
 
 
@@ -87,7 +86,7 @@ def _not_configured(speaker: Speaker, pool: Eip) -> Refused | None:
 def _reason(text: str) -> Reason:
     # A speaker of another version may know reasons that we do not, or put a sentence there.
     word = text.partition(":")[0]
-    return Reason(word) if word in Reason.__members__.values() else Reason.SPEAKER_NOT_CONFIGURED
+    return Reason.known(word) or Reason.SPEAKER_NOT_CONFIGURED
 
 
 def _problem_of(speaker: Speaker, pool: Eip, reason: str) -> str:
@@ -111,7 +110,7 @@ def _no_session(speaker: Speaker, names: frozenset[str]) -> Refused | None:
     if not names:
         return Refused(Reason.NO_PEER_FOR_NODE, "no BgpPeer is for this node; widen its nodeSelector")
     sessions = [one for one in speaker.status.sessions if one.peer in names]
-    if any(one.peer_state.session_state == ESTABLISHED for one in sessions):
+    if any(one.peer_state.is_established for one in sessions):
         return None
     errors = "; ".join(f"{one.peer}: {one.last_error}" for one in sessions if one.last_error)
     return Refused(

@@ -21,9 +21,12 @@ from openelb_bgp.model.statuses import (
     SessionStatus,
 )
 
-from .conditions import merged, readiness, validity
-from .reach import ESTABLISHED, serves
+from .conditions import valid_and_ready
+from .reach import serves
 from .words import summed_up
+
+_IGNORED = Refused(Reason.IGNORED_NAME, "only the BgpConf named default counts; rename it, or merge the two")
+_NO_LIVE_SPEAKER = Refused(Reason.NO_SPEAKER, "no live speaker reports; start one on this node")
 
 
 def bgp_conf_status(
@@ -39,23 +42,21 @@ def bgp_conf_status(
 
     `counts` False: it is not the one named `default`, so nothing runs with it.
     """
-    before = () if previous is None else previous.conditions
-    generation = conf.meta.generation
     running = {
         name: NodeConfStatus(router_id=speaker.status.gobgp.router_id, asn=speaker.status.gobgp.asn)
         for name, speaker in sorted(snapshot.speakers.items())
         if counts and speaker.status.gobgp.asn
     }
-    ready = readiness(
-        _not_everywhere(conf, snapshot) if counts else _IGNORED,
+    conditions = valid_and_ready(
+        () if previous is None else previous.conditions,
+        defects=defects,
+        refused=_not_everywhere(conf, snapshot) if counts else _IGNORED,
         reason=Reason.READY,
         message=f"AS {conf.asn} runs on {some(sorted(running))}",
         now=now,
-        generation=generation,
-        previous=before,
+        generation=conf.meta.generation,
     )
-    valid = validity(defects, now=now, generation=generation, previous=before)
-    return BgpConfStatus(nodes_conf_status=running, conditions=merged(before, (valid, ready)))
+    return BgpConfStatus(nodes_conf_status=running, conditions=conditions)
 
 
 def bgp_peer_status(
@@ -65,33 +66,40 @@ def bgp_peer_status(
 
     Where a node has several sessions to the peer (one a gateway), the first that is not established is shown.
     """
-    before = () if previous is None else previous.conditions
-    generation = peer.meta.generation
     chosen = serves(peer, snapshot)
     sessions = {
         name: found
         for name, speaker in sorted(snapshot.speakers.items())
         if (found := _worst(speaker, peer)) is not None
     }
-    ready = readiness(
-        _not_established(peer, snapshot, chosen),
+    conditions = valid_and_ready(
+        () if previous is None else previous.conditions,
+        defects=defects,
+        refused=_not_established(peer, snapshot, chosen),
         reason=Reason.ESTABLISHED,
         message=f"established on {some(chosen)}",
         now=now,
-        generation=generation,
-        previous=before,
+        generation=peer.meta.generation,
     )
-    valid = validity(defects, now=now, generation=generation, previous=before)
     return BgpPeerStatus(
         nodes_peer_status={
             name: NodePeerStatus(peer_state=one.peer_state, timers_state=one.timers_state)
             for name, one in sessions.items()
         },
-        conditions=merged(before, (valid, ready)),
+        conditions=conditions,
     )
 
 
-_IGNORED = Refused(Reason.IGNORED_NAME, "only the BgpConf named default counts; rename it, or merge the two")
+# What is said of a peer that has its session all the same: never why it is not established.
+_BESIDE_THE_SESSION = frozenset(
+    {
+        Reason.NO_EFFECT,
+        Reason.UNSUPPORTED,
+        Reason.NO_ADD_PATH,
+        Reason.SEND_MAX_TOO_SMALL,
+        Reason.NO_IPV6_NEXT_HOP,
+    }
+)
 
 
 def _not_everywhere(conf: BgpConf, snapshot: Snapshot) -> Refused | None:
@@ -108,7 +116,7 @@ def _not_everywhere(conf: BgpConf, snapshot: Snapshot) -> Refused | None:
 
 def _not_running(speaker: Speaker | None, ref: ObjectRef, *, asn: int) -> Refused | None:
     if speaker is None or not speaker.ready:
-        return Refused(Reason.NO_SPEAKER, "no live speaker reports; start one on this node")
+        return _NO_LIVE_SPEAKER
     gobgp = speaker.status.gobgp
     if gobgp.asn == asn:
         return None
@@ -134,12 +142,12 @@ def _not_established(peer: BgpPeer, snapshot: Snapshot, chosen: Sequence[str]) -
 def _no_session(speaker: Speaker | None, peer: BgpPeer) -> Refused | None:
     # A report outlives its writer for a while: only a live speaker's session counts.
     if speaker is None or not speaker.ready:
-        return Refused(Reason.NO_SPEAKER, "no live speaker reports; start one on this node")
+        return _NO_LIVE_SPEAKER
     session = _worst(speaker, peer)
-    if session is not None and session.peer_state.session_state == ESTABLISHED:
+    if session is not None and session.peer_state.is_established:
         return None
     problem = _problem(speaker, peer.ref)
-    if problem is not None:
+    if problem is not None and (session is None or problem.reason not in _BESIDE_THE_SESSION):
         return problem
     if session is None:
         return Refused(Reason.NOT_ESTABLISHED, "the speaker has not added the peer; see its problems")
@@ -149,13 +157,16 @@ def _no_session(speaker: Speaker | None, peer: BgpPeer) -> Refused | None:
 
 def _worst(speaker: Speaker, peer: BgpPeer) -> SessionStatus | None:
     sessions = [one for one in speaker.status.sessions if one.peer == peer.name]
-    down = (one for one in sessions if one.peer_state.session_state != ESTABLISHED)
+    down = (one for one in sessions if not one.peer_state.is_established)
     return next(down, sessions[0] if sessions else None)
 
 
 def _problem(speaker: Speaker, ref: ObjectRef) -> Refused | None:
+    """The first problem of an object, what keeps a session from coming up before any remark."""
     name = str(ref)
-    for one in speaker.status.problems:
-        if one.object == name and one.reason in Reason.__members__.values():
-            return Refused(Reason(one.reason), one.message)
-    return None
+    found = [
+        Refused(reason, one.message)
+        for one in speaker.status.problems
+        if one.object == name and (reason := Reason.known(one.reason)) is not None
+    ]
+    return min(found, key=lambda refused: refused.reason in _BESIDE_THE_SESSION, default=None)

@@ -55,9 +55,8 @@ class Announced(msgspec.Struct, frozen=True):
 
 def unallocated(allocated: Condition | None) -> Announced:
     """The answer for a Service of ours without an address: the reason is that of its Allocated condition."""
-    known = allocated is not None and allocated.reason in Reason.__members__.values()
-    reason = Reason(allocated.reason) if allocated is not None and known else Reason.WAITING_FOR_SYNC
-    return Announced(False, reason, "it has no address to announce")
+    reason = None if allocated is None else Reason.known(allocated.reason)
+    return Announced(False, reason or Reason.WAITING_FOR_SYNC, "it has no address to announce")
 
 
 class Heard:
@@ -178,9 +177,10 @@ def _without(silent: Sequence[tuple[str, Refused]]) -> str:
 
 
 def _objection(problem: Problem | None) -> Refused | None:
-    if problem is None or problem.reason in _IN_PART or problem.reason not in Reason.__members__.values():
+    reason = None if problem is None else Reason.known(problem.reason)
+    if problem is None or reason is None or reason in _IN_PART:
         return None
-    return Refused(Reason(problem.reason), problem.message)
+    return Refused(reason, problem.message)
 
 
 def _objections(speakers: Mapping[str, Speaker]) -> dict[str, dict[str, Problem]]:

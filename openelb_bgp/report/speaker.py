@@ -135,14 +135,6 @@ def write_due(
     return last_written_at + (interval * _URGENT_SHARE if _urgent(old, new) else interval)
 
 
-def worth_writing(
-    *, old: SpeakerStatus | None, new: SpeakerStatus, last_written_at: float, now: float, nodes: int
-) -> bool:
-    """Whether to write now; both instants are seconds on one monotonic clock."""
-    due = write_due(old=old, new=new, last_written_at=last_written_at, nodes=nodes)
-    return due is not None and now >= due
-
-
 def _applied(announcements: Sequence[Announcement], before: SpeakerStatus) -> int:
     if not announcements:
         return before.applied_revision

@@ -22,7 +22,7 @@ from openelb_bgp.model.statuses import (
     SpeakerStatus,
 )
 from openelb_bgp.ports import Announcement
-from openelb_bgp.report.speaker import bounded, interfaces, speaker_status, worth_writing, write_due
+from openelb_bgp.report.speaker import bounded, interfaces, speaker_status, write_due
 
 STARTED = "2026-01-01T00:00:00Z"
 FACTS = Facts(
@@ -167,11 +167,11 @@ def test_keeps_a_hundred_problems_sorted_once_each_and_counts_the_rest() -> None
 
 def test_an_idle_report_is_never_written() -> None:
     status = SpeakerStatus(applied_revision=1)
-    assert not worth_writing(old=status, new=status, last_written_at=0.0, now=1e9, nodes=3)
+    assert write_due(old=status, new=status, last_written_at=0.0, nodes=3) is None
 
 
 def test_the_first_report_is_written_at_once() -> None:
-    assert worth_writing(old=None, new=SpeakerStatus(), last_written_at=5.0, now=5.0, nodes=1000)
+    assert write_due(old=None, new=SpeakerStatus(), last_written_at=5.0, nodes=1000) == 5.0
 
 
 def test_reports_are_written_the_slower_the_more_nodes_there_are() -> None:
@@ -184,5 +184,3 @@ def test_a_lost_session_is_told_sooner_than_a_counter() -> None:
     old = SpeakerStatus(sessions=(session("ESTABLISHED"),))
     new = SpeakerStatus(sessions=(session("IDLE"),))
     assert write_due(old=old, new=new, last_written_at=10.0, nodes=1000) == 12.0
-    assert not worth_writing(old=old, new=new, last_written_at=10.0, now=11.9, nodes=1000)
-    assert worth_writing(old=old, new=new, last_written_at=10.0, now=12.0, nodes=1000)
