@@ -169,6 +169,21 @@ def test_a_conf_shows_what_each_node_runs_with() -> None:
     )
 
 
+def test_a_remark_on_a_peer_is_never_given_as_why_it_is_down() -> None:
+    remark = Problem(object="BgpPeer leaf1", reason="NoEffect", message="conf.sendCommunity has none")
+    taken = Problem(object="BgpPeer leaf1", reason="PeerInUseByOther", message="the CNI speaks to it")
+    down = session("ACTIVE", error="connection refused")
+    said = []
+    for problems in ((remark,), (remark, taken)):
+        seen = snapshot(speaker("n1", down, problems=problems), nodes=(node("n1"),))
+        ready = bgp_peer_status(LEAF, seen, defects=(), previous=None, now=NOW).conditions[1]
+        said.append((ready.reason, ready.message))
+    assert said == [
+        ("NotEstablished", "n1: connection refused"),
+        ("PeerInUseByOther", "n1: the CNI speaks to it"),
+    ]
+
+
 def test_a_conf_names_the_nodes_that_do_not_run_it_and_why() -> None:
     taken = Problem(object="BgpConf default", reason="ListenPortTaken", message="port 179 is taken by bird")
     seen = snapshot(
