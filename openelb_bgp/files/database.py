@@ -4,7 +4,6 @@ A commit is one transaction and one revision. It is on the disk when `commit` re
 """
 
 import contextlib
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -226,8 +225,12 @@ def _names(ref: ObjectRef) -> tuple[str, str, str]:
     return (ref.kind.value, ref.key.namespace, ref.key.name)
 
 
+_patch = msgspec.json.Decoder(dict[str, str | None]).decode
+_names_in = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
 def _json(value: Mapping[str, str | None] | Sequence[str]) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True) if value else ""
+    return msgspec.json.encode(value, order="deterministic").decode() if value else ""
 
 
 def _row(columns: Any) -> Row:
@@ -235,9 +238,9 @@ def _row(columns: Any) -> Row:
     return Row(
         ObjectRef(Kind(kind), Key(namespace, name)),
         status,
-        json.loads(labels) if labels else {},
-        json.loads(annotations) if annotations else {},
-        tuple(json.loads(finalizers)) if finalizers else (),
+        _patch(labels) if labels else {},
+        _patch(annotations) if annotations else {},
+        _names_in(finalizers) if finalizers else (),
         revision,
     )
 
