@@ -26,6 +26,9 @@ def no_conf(snapshot: Snapshot) -> Refused:
     if BGP_CONF_NAME in snapshot.bgp_confs:
         message = f"BgpConf {BGP_CONF_NAME} is left to the CNI by its label; remove the label to use BGP here"
         return Refused(Reason.LEFT_TO_CNI, message)
+    spoilt = snapshot.invalid.get(ref(Kind.BGP_CONF, BGP_CONF_NAME))
+    if spoilt is not None:
+        return Refused(Reason.INVALID, f"BgpConf {BGP_CONF_NAME} cannot be used: {spoilt.message}")
     return Refused(
         Reason.NO_BGP_CONF, f"there is no BgpConf named {BGP_CONF_NAME}; create it with spec.as, our ASN"
     )
@@ -44,6 +47,10 @@ def blanket(snapshot: Snapshot, facts: Facts, policy: UserPolicy, peers: PeerPla
     if peers.peers:
         return None
     if not snapshot.bgp_peers:
+        spoilt = [one for of, one in sorted(snapshot.invalid.items()) if of.kind is Kind.BGP_PEER]
+        if spoilt:
+            why = "; ".join(f"{one.ref.key.name}: {one.message}" for one in spoilt)
+            return Refused(Reason.INVALID, f"no BgpPeer can be used ({why})")
         return Refused(Reason.NO_PEER, "there is no BgpPeer; create one for each router")
     why = "; ".join(f"{of.key.name}: {refused.message}" for of, refused in sorted(peers.left_out.items()))
     return Refused(Reason.NO_PEER_FOR_NODE, f"node {facts.node} speaks to no BgpPeer ({why})")

@@ -120,7 +120,11 @@ def _no_session(speaker: Speaker, names: frozenset[str]) -> Refused | None:
 
 def _nowhere(pool: Eip, snapshot: Snapshot, names: frozenset[str], silent: Mapping[str, Refused]) -> Refused:
     if pool.protocol is Protocol.BGP and snapshot.bgp_conf is None:
-        return Refused(Reason.NO_BGP_CONF, "there is no BgpConf named default; create it with spec.as")
+        return Refused(
+            Reason.NO_BGP_CONF,
+            "there is no BgpConf named default that can be used; create it with spec.as, or see what its "
+            "condition Valid says",
+        )
     if pool.protocol is Protocol.BGP and not names:
         return Refused(Reason.NO_PEER, "the pool is advertised to no BgpPeer; create one for your router")
     if not silent:

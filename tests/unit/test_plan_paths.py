@@ -9,7 +9,8 @@ from openelb_bgp.bgp.hashes import stable_hash
 from openelb_bgp.bgp.model import PathAttrs
 from openelb_bgp.bgp.resolve import free_identifier
 from openelb_bgp.model import keys
-from openelb_bgp.model.meta import Key, Kind
+from openelb_bgp.model.errors import Defect, InvalidResource
+from openelb_bgp.model.meta import Key, Kind, ref
 from openelb_bgp.model.pools import Protocol
 from tests.unit.plan_world import (
     ROUTER,
@@ -167,6 +168,21 @@ def test_whatever_keeps_a_node_from_announcing_is_a_reason(changes: dict[str, An
     plan = world().with_(**changes).plan()
     assert plan.paths == {}
     assert reasons(plan)["Service shop/web"] == reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "missing"),
+    [(Kind.BGP_CONF, "default", {"bgp_confs": []}), (Kind.BGP_PEER, "router", {"bgp_peers": []})],
+)
+def test_what_is_there_but_cannot_be_used_is_not_called_missing(
+    kind: Kind, name: str, missing: dict[str, Any]
+) -> None:
+    defect = Defect("spec.as", "x", "is no number", "write one")
+    spoilt = InvalidResource(ref(kind, name), (defect,))
+    plan = world().with_(**missing, invalid={spoilt.ref: spoilt}).plan()
+    (refused,) = (why for of, why in plan.left_out.items() if of.kind is Kind.SERVICE)
+    assert refused.reason == "Invalid"
+    assert str(defect) in refused.message
 
 
 def test_pools_say_whether_this_node_has_configured_them() -> None:
