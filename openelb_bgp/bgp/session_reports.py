@@ -6,7 +6,7 @@ worked out in `why_down`.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from ipaddress import ip_address
 
 from openelb_bgp.model.addresses import Address
@@ -19,6 +19,7 @@ from openelb_bgp.model.statuses import (
     SessionStatus,
     TimersState,
 )
+from openelb_bgp.report.times import rfc3339
 
 from .model import MessageCounts as ObservedCounts
 from .model import ObservedPeer, PeerConf
@@ -120,4 +121,4 @@ def _seconds(value: int) -> str:
 
 
 def _time(instant: datetime | None) -> str:
-    return "" if instant is None else instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if instant is None else rfc3339(instant.timestamp())

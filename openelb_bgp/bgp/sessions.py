@@ -29,8 +29,7 @@ from .model import (
     Transport,
 )
 
-HOLD_TIME, KEEPALIVE = 9, 3
-MULTIHOP_HOLD_TIME, MULTIHOP_KEEPALIVE = 90, 30
+HOLD_TIME, MULTIHOP_HOLD_TIME = 9, 90
 CONNECT_RETRY = 10
 """GoBGP's 120 s would let one lost SYN cost two minutes: it is the time-out of a connection attempt."""
 IDLE_HOLD_TIME = 5

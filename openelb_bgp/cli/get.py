@@ -3,7 +3,8 @@
 Reads the manifests and the state beside them; no daemon needs to run.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import msgspec
 from openelb_bgp.settings import ExitCode
 
 from . import options
+from .failures import BadUsage, Failed, StateFailed
 
 if TYPE_CHECKING:
     from .kinds import ShownKind
@@ -41,7 +43,7 @@ def command(kinds: str, names: tuple[str, ...], **values: Any) -> int:
     try:
         shown = kinds_named(kinds)
     except UnknownKind as error:
-        raise options.OneLineError(str(error)) from error
+        raise BadUsage(str(error)) from error
     asked = _Asked(
         kinds=shown,
         names=(name, *names) if slash else names,
@@ -51,14 +53,6 @@ def command(kinds: str, names: tuple[str, ...], **values: Any) -> int:
         state=source.state,
     )
     return asked.follow() if values["watch"] else asked.show()
-
-
-class _Failed(click.ClickException):
-    exit_code = int(ExitCode.FAILED)
-
-
-class _StateFailed(click.ClickException):
-    exit_code = int(ExitCode.STATE)
 
 
 class _Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +89,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
         import asyncio
 
         if len(self.kinds) > 1:
-            raise options.OneLineError("--watch follows one kind; name one")
+            raise BadUsage("--watch follows one kind; name one")
         asyncio.run(self._follow(self.kinds[0]))
         return ExitCode.OK
 
@@ -108,34 +102,24 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
                 click.echo(line)
 
     async def _changes(self, kind: "ShownKind") -> AsyncIterator[list[dict[str, Any]]]:
-        from openelb_bgp.files.errors import FilesError, StateError
         from openelb_bgp.files.view import changes
         from openelb_bgp.model.meta import Kind
         from openelb_bgp.runtime.clock import SystemClock
 
         if kind.kind not in list(Kind):
-            raise options.OneLineError(f"--watch cannot follow {kind.plural}; print them again instead")
-        try:
+            raise BadUsage(f"--watch cannot follow {kind.plural}; print them again instead")
+        with _told_in_one_line():
             async for objects in changes(self.directory, self.state, Kind(kind.kind), SystemClock()):
                 yield objects
-        except FilesError as error:
-            raise _Failed(str(error)) from error
-        except StateError as error:
-            raise _StateFailed(str(error)) from error
 
     def _read(self, kind: "ShownKind") -> list[dict[str, Any]]:
-        from openelb_bgp.files.errors import FilesError, StateError
         from openelb_bgp.files.view import events, objects
         from openelb_bgp.model.meta import Kind
 
-        try:
+        with _told_in_one_line():
             if kind.kind not in list(Kind):
                 return events(self.state)
             return objects(self.directory, self.state, Kind(kind.kind))
-        except FilesError as error:
-            raise _Failed(str(error)) from error
-        except StateError as error:
-            raise _StateFailed(str(error)) from error
 
     def _choose(self, kind: "ShownKind", objects: Sequence[Object]) -> list[Object]:
         from .kinds import chosen
@@ -148,12 +132,25 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
             there = {one["metadata"]["name"] for one in objects}
             for name in self.names:
                 if name not in there:
-                    raise _Failed(f'{kind.resource} "{name}" not found')
+                    raise Failed(f'{kind.resource} "{name}" not found')
 
     def _nothing(self) -> str:
         where = "" if self.namespace is None else f" in {self.namespace} namespace"
         namespaced = any(kind.namespaced for kind in self.kinds)
         return f"No resources found{where}." if namespaced and where else "No resources found"
+
+
+@contextlib.contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    """What the folder or the state raises, for the shell."""
+    from openelb_bgp.files.errors import FilesError, StateError
+
+    try:
+        yield
+    except FilesError as error:
+        raise Failed(str(error)) from error
+    except StateError as error:
+        raise StateFailed(str(error)) from error
 
 
 def _now() -> float:

@@ -10,17 +10,13 @@ import click
 
 from openelb_bgp import settings
 
+from .failures import BadUsage
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _ACCEPTED_BY_ALL = ("--kubeconfig", "--secret", "--log-path", "--keepalived-args")
 _ACCEPTED_BY_CONTROLLER = ("--webhook-port", "--webhook-cert-dir", "--readiness-addr")
-
-
-class OneLineError(click.ClickException):
-    """A SettingError on its way to the shell."""
-
-    exit_code = int(settings.ExitCode.USAGE)
 
 
 def _apply(options: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
@@ -154,19 +150,19 @@ def remarks_from(values: dict[str, Any]) -> Mapping[str, str]:
 
 
 def source_from(values: dict[str, Any]) -> settings.SourceSettings:
-    """The source that the options name. Raises OneLineError."""
+    """The source that the options name. Raises BadUsage."""
     try:
         return settings.source_settings(files=values["files"], state=values["state"], environment=os.environ)
     except settings.SettingError as error:
-        raise OneLineError(str(error)) from error
+        raise BadUsage(str(error)) from error
 
 
 def address_from(values: dict[str, Any], *, flag: str) -> settings.HostPort:
-    """The listening address that an option names. Raises OneLineError."""
+    """The listening address that an option names. Raises BadUsage."""
     try:
         return settings.host_port(values[flag.removeprefix("--").replace("-", "_")], flag=flag)
     except settings.SettingError as error:
-        raise OneLineError(str(error)) from error
+        raise BadUsage(str(error)) from error
 
 
 def logging_from(values: dict[str, Any]) -> settings.Logging:
@@ -175,11 +171,11 @@ def logging_from(values: dict[str, Any]) -> settings.Logging:
 
 
 def speaker_from(values: dict[str, Any]) -> settings.SpeakerSettings:
-    """A speaker's settings. Raises OneLineError."""
+    """A speaker's settings. Raises BadUsage."""
     try:
         node = settings.node_name(values["node_name"], environment=os.environ, hostname=socket.gethostname())
     except settings.SettingError as error:
-        raise OneLineError(str(error)) from error
+        raise BadUsage(str(error)) from error
     return settings.SpeakerSettings(
         source=source_from(values),
         node=node,
@@ -204,7 +200,7 @@ def _fetched_gobgpd() -> Path | None:
 
 
 def controller_from(values: dict[str, Any]) -> settings.ControllerSettings:
-    """A controller's settings. Raises OneLineError."""
+    """A controller's settings. Raises BadUsage."""
     return settings.ControllerSettings(
         source=source_from(values),
         claim_all=values["claim_all"],

@@ -10,16 +10,12 @@ import click
 from openelb_bgp import settings
 from openelb_bgp.model.keys import DEFAULT_NAMESPACE
 
-from . import options
+from .failures import BadUsage, StateFailed
 
 if TYPE_CHECKING:
     from .whatif import Answer
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
-
-
-class _StateFailed(click.ClickException):
-    exit_code = int(settings.ExitCode.STATE)
 
 
 @click.command()
@@ -58,9 +54,9 @@ def command(
     try:
         made = answer(question)
     except (UnknownNode, FilesError) as error:
-        raise options.OneLineError(str(error)) from error
+        raise BadUsage(str(error)) from error
     except StateError as error:
-        raise _StateFailed(str(error)) from error
+        raise StateFailed(str(error)) from error
     _print(made, output)
     return settings.ExitCode.OK
 
@@ -71,7 +67,7 @@ def _node_name(given: str | None) -> str:
     try:
         return settings.node_name(given, environment=os.environ, hostname=socket.gethostname())
     except settings.SettingError as error:
-        raise options.OneLineError(str(error)) from error
+        raise BadUsage(str(error)) from error
 
 
 def _print(made: "Answer", output: str | None) -> None:

@@ -4,7 +4,7 @@ Reads the folder once, by the same code as the file source; nothing is started a
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -15,14 +15,12 @@ from openelb_bgp.admission import check
 from openelb_bgp.bgp.policy_toml import policy_defects
 from openelb_bgp.decode.findings import printable
 from openelb_bgp.files.errors import FilesError
-from openelb_bgp.files.folder import Folder
-from openelb_bgp.files.manifests import Location, Manifests
-from openelb_bgp.files.objects import Objects
+from openelb_bgp.files.load import Loaded, load
+from openelb_bgp.files.manifests import Location
 from openelb_bgp.model import keys
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
 from openelb_bgp.model.snapshot import Snapshot
-from openelb_bgp.runtime.store import Store
 
 
 class _Line(msgspec.Struct, frozen=True, order=True):
@@ -51,18 +49,21 @@ def command(directory: Path) -> int:
 
 def run(directory: Path) -> int:
     """Check a folder, print what is wrong and a summary; 1 where anything is, but for warnings, else 0."""
-    folder = Folder(directory)
     try:
-        folder.open()
+        loaded = load(directory)
     except FilesError as error:
         click.echo(f"openelb-bgp: {error}", err=True)
         return settings.ExitCode.USAGE
-    lines = sorted({*_of_files(folder), *_of_objects(folder.manifests)})
+    locations = loaded.locations
+    lines = sorted({*_of_files(loaded), *_of_objects(loaded.snapshot, locations)})
     for line in lines:
         click.echo(str(line))
     errors = sum(line.fatal for line in lines)
-    objects = sum(1 for _ in folder.manifests.refs())
-    found = (_count(objects, "object"), _count(errors, "error"), _count(len(lines) - errors, "warning"))
+    found = (
+        _count(len(locations), "object"),
+        _count(errors, "error"),
+        _count(len(lines) - errors, "warning"),
+    )
     click.echo("{}: {}, {}".format(*found))
     return settings.ExitCode.FAILED if errors else settings.ExitCode.OK
 
@@ -71,22 +72,15 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _of_files(folder: Folder) -> Iterator[_Line]:
-    for one in folder.problems:
+def _of_files(loaded: Loaded) -> Iterator[_Line]:
+    for one in loaded.problems:
         yield _Line(one.location, one.column, one.message, True)
 
 
-def _of_objects(manifests: Manifests) -> Iterator[_Line]:
-    snapshot = _snapshot(manifests)
+def _of_objects(snapshot: Snapshot, locations: Mapping[ObjectRef, Location]) -> Iterator[_Line]:
     for ref, defect in _defects(snapshot):
-        place = manifests.location(ref) or Location("?")
+        place = locations.get(ref, Location("?"))
         yield _Line(place, 0, f"{ref}: {defect}", defect.fatal)
-
-
-def _snapshot(manifests: Manifests) -> Snapshot:
-    store = Store()
-    store.apply(Objects(manifests).list_all())
-    return store.snapshot
 
 
 def _defects(snapshot: Snapshot) -> Iterator[tuple[ObjectRef, Defect]]:

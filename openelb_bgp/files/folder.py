@@ -5,9 +5,8 @@ as arguments: `now` on the monotonic clock, in seconds.
 """
 
 import contextlib
-import gc
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from openelb_bgp.model.meta import ObjectRef
@@ -164,15 +163,3 @@ class Folder:
             return set()
         self._missing[file] = now
         return self.manifests.miss(file)
-
-
-@contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Ten thousand new objects are not garbage: looking for it among them takes a fifth of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

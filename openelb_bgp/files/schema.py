@@ -8,10 +8,11 @@ import contextlib
 import os
 import shlex
 import sqlite3
-from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+
+from openelb_bgp.report.times import rfc3339
 
 from .errors import DamagedState, StateError
 
@@ -121,7 +122,7 @@ def damaged(directory: Path, what: str) -> DamagedState:
             f"{database} {what}, and there is no copy of it; bring one back from a backup, or move it away "
             "to start with the statuses that stand in the manifests"
         )
-    when = f"{datetime.fromtimestamp(saved.stat().st_mtime, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    when = rfc3339(saved.stat().st_mtime)
     return DamagedState(
         f"{database} {what}; nothing is given or announced from it. To go back to the copy of {when}: "
         f"{restore_command(directory)}"

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from openelb_bgp.decode import api_version_of, kind_of
 from openelb_bgp.decode.metadata import ref_of
 from openelb_bgp.model.meta import Kind, ObjectRef
 from openelb_bgp.ports import Clock
+from openelb_bgp.report.times import rfc3339
 from openelb_bgp.runtime.loop import WakeUp
 
 from . import peek
@@ -146,13 +146,9 @@ def _event(number: int, kept: KeptEvent) -> dict[str, Any]:
         "message": event.message,
         "type": "Warning" if event.warning else "Normal",
         "count": kept.count,
-        "firstTimestamp": _time(kept.first),
-        "lastTimestamp": _time(kept.last),
+        "firstTimestamp": rfc3339(kept.first),
+        "lastTimestamp": rfc3339(kept.last),
     }
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
 
 
 def _follow(watch: FolderWatch, directory: Path) -> None:

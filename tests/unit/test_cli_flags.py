@@ -8,6 +8,7 @@ import click
 import pytest
 
 from openelb_bgp.cli import controller, options, run, speaker
+from openelb_bgp.cli.failures import BadUsage
 from openelb_bgp.settings import EXIT_CODES, ControllerSettings, ExitCode, HostPort, SpeakerSettings
 
 DAEMONS = {"run": run.command, "speaker": speaker.command, "controller": controller.command}
@@ -123,7 +124,7 @@ def test_a_bad_flag_costs_one_line_that_names_it(
 
 def test_a_kubeconfig_alone_is_answered_with_what_this_version_reads() -> None:
     params = speaker.command.make_context("speaker", ["--kubeconfig=/root/.kube/config"]).params
-    with pytest.raises(options.OneLineError) as refused:
+    with pytest.raises(BadUsage) as refused:
         options.speaker_from(params)
     assert "--files DIR" in refused.value.message and "does not speak to a cluster" in refused.value.message
 
