@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.lab import Lab
+from lab.manifests import edit
 from lab.steps.step import (
     addresses,
     await_hops,
@@ -100,7 +101,8 @@ def test_a_dead_controller_changes_nothing_and_its_heir_neither(hasty: Lab, addr
 
 @pytest.fixture
 def leaver(hasty: Lab, address: str) -> Iterator[str]:
-    """A node whose speaker withdraws when it ends."""
+    """A node whose speaker withdraws when it ends, and for which nobody stands in: its data plane goes on."""
+    edit(hasty.paths.manifests, "BgpConf", "default", lambda conf: conf["spec"].update(nextHops="Self"))
     hasty.processes.stop("node2-speaker")
     hasty.start_speaker("node2", "--withdraw-on-exit")
     await_value(
@@ -109,6 +111,7 @@ def leaver(hasty: Lab, address: str) -> Iterator[str]:
     yield "node2"
     hasty.processes.stop("node2-speaker")
     hasty.start_speaker("node2")
+    edit(hasty.paths.manifests, "BgpConf", "default", lambda conf: conf["spec"].pop("nextHops"))
 
 
 def test_a_speaker_that_withdraws_on_exit_takes_its_node_out_without_loss(
