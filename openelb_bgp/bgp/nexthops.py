@@ -81,7 +81,7 @@ def plan_hops(
     others = {
         name: node
         for name, node in sorted(nodes.items())
-        if name != me.name and node.rack == me.rack and node.refused is None
+        if name != me.name and node.rack == me.rack and node.refused is None and not _has_left(name, facts)
     }
     drains = _drains({me.name: me} | others, facts, previous)
     stand = _stand_ins(others, peers, facts, conf, previous)
@@ -114,6 +114,12 @@ def plan_hops(
         memory=HopMemory(draining=drains, stand_ins=stand.memory),
         complete=bool(facts.links) or not any(one.reason == Reason.NO_IPV6_NEXT_HOP for one in problems),
     )
+
+
+def _has_left(node: str, facts: Facts) -> bool:
+    """Whether the node was taken out on purpose: nobody brings it back."""
+    speaker = facts.speakers.get(node)
+    return speaker is not None and speaker.has_left
 
 
 def _drains(nodes: Mapping[str, NodeState], facts: Facts, previous: HopMemory | None) -> dict[str, float]:

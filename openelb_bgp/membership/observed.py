@@ -50,7 +50,7 @@ def _quiet(known: SpeakerFact, now: float) -> SpeakerFact:
         return known
     # A session counts only while its speaker is Ready: those that it had are missing from now on.
     without = dict.fromkeys(known.established, now) | dict(known.without)
-    return SpeakerFact(node=known.node, without=without, quiet_since=now)
+    return SpeakerFact(node=known.node, without=without, quiet_since=now, leaving=known.leaving)
 
 
 def _alive(known: SpeakerFact, status: SpeakerStatus, peers: Collection[str], now: float) -> SpeakerFact:
@@ -64,6 +64,7 @@ def _alive(known: SpeakerFact, status: SpeakerStatus, peers: Collection[str], no
         established={peer: known.established.get(peer, now) for peer in up},
         without={peer: known.without.get(peer, missing_since) for peer in missing},
         caught_up_since=_kept(known.caught_up_since, now) if _has_caught_up(status) else None,
+        leaving=status.draining,
     )
 
 

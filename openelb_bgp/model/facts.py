@@ -71,7 +71,8 @@ class SpeakerFact(msgspec.Struct, frozen=True, kw_only=True):
     `established` and `without` map a BgpPeer's name to when this node first saw that speaker with, or
     without, an established session to it. `quiet_since` is when it stopped being ready or vanished, None
     while it lives. `caught_up_since` is when this node first saw it report everything that it wants as
-    announced, None while it reports less.
+    announced, None while it reports less. `leaving` is whether it last reported that its node is being
+    taken out.
     """
 
     node: str
@@ -79,6 +80,12 @@ class SpeakerFact(msgspec.Struct, frozen=True, kw_only=True):
     without: Mapping[str, float] = EMPTY
     quiet_since: float | None = None
     caught_up_since: float | None = None
+    leaving: bool = False
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the node was taken out on purpose: its speaker said so, and then went."""
+        return self.leaving and self.quiet_since is not None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ def speaker(
     ready: bool = True,
     routes: tuple[int, int] = (3, 3),
     applied: int = 7,
+    draining: bool = False,
 ) -> Speaker:
     sessions = [SessionStatus(peer=one, peer_state=PeerState(session_state="ESTABLISHED")) for one in up]
     sessions += [SessionStatus(peer=one, peer_state=PeerState(session_state="ACTIVE")) for one in down]
@@ -32,6 +33,7 @@ def speaker(
             sessions=tuple(sessions),
             routes=RouteCounts(desired=desired, announced=announced),
             applied_revision=applied,
+            draining=draining,
         ),
         ready=ready,
     )
@@ -89,6 +91,13 @@ def test_a_peer_that_is_not_reported_is_one_without_a_session() -> None:
     observer.look(cluster(speaker(up=("leaf1",)), peers=("leaf1", "leaf2")), at=10)
     fact = observer.look(cluster(speaker(), peers=("leaf1", "leaf2")), at=20)
     assert (fact.established, fact.without) == ({}, {"leaf1": 20, "leaf2": 10})
+
+
+def test_a_speaker_that_drained_before_it_went_has_left_until_it_is_back() -> None:
+    observer = Observer()
+    assert not observer.look(cluster(speaker(draining=True)), at=1.0).has_left
+    assert observer.look(cluster(), at=2.0).has_left
+    assert not observer.look(cluster(speaker()), at=3.0).has_left
 
 
 def test_a_peer_that_is_deleted_is_forgotten() -> None:

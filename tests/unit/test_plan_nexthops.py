@@ -158,6 +158,12 @@ def test_a_node_that_runs_no_speaker_is_stood_in_for() -> None:
     assert next_hops(lonely(speakers=never, first_seen=NOW - 10).plan()) == {PREFIX: {"self", B}}
 
 
+def test_a_node_that_was_taken_out_on_purpose_is_not_brought_back() -> None:
+    left = speaker("b", quiet_since=NOW - 10, leaving=True)
+    speakers = {"b": left, "c": lonely().facts.speakers["c"]}
+    assert next_hops(lonely(speakers=speakers).plan()) == {PREFIX: {"self"}}
+
+
 def test_a_session_counts_only_while_its_speaker_is_ready() -> None:
     stale = speaker("b", established={"router": 0.0}, quiet_since=NOW - 10)
     assert next_hops(lonely(speakers={**lonely().facts.speakers, "b": stale}).plan()) == {PREFIX: {"self", B}}
