@@ -16,7 +16,7 @@ from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.statuses import Problem
 
-from .model import PeerConf, PeerType
+from .model import PeerConf
 from .nexthops import Hop
 from .variants import Attrs, LargeCommunity
 
@@ -129,7 +129,7 @@ def _reaches(line: Line, one: Advertisement, peer: str) -> bool:
 
 
 def _merge(merged: Sequence[Advertisement], peer: PeerConf, *, draining: bool) -> tuple[Attrs, set[str]]:
-    internal = peer.peer_type is PeerType.INTERNAL
+    internal = peer.is_internal
     communities = {value for one in merged for value in one.communities}
     large: set[LargeCommunity] = {value for one in merged for value in one.large_communities}
     local_prefs = [one.local_pref for one in merged if one.local_pref is not None] if internal else []
@@ -168,10 +168,6 @@ def remarks(
                 message = f"{where}.peers names no BgpPeer: {', '.join(unknown)}; correct or create it"
                 yield Problem.of(pool.ref, Reason.NO_PEER, message)
             to = [peer for peer in peers.values() if not one.peers or peer.name in one.peers]
-            if one.local_pref is not None and to and not any(_is_internal(peer) for peer in to):
+            if one.local_pref is not None and to and not any(peer.is_internal for peer in to):
                 message = f"{where}.localPref is sent to iBGP peers only, and there is none; remove it"
                 yield Problem.of(pool.ref, Reason.NO_EFFECT, message)
-
-
-def _is_internal(peer: PeerConf) -> bool:
-    return peer.peer_type is PeerType.INTERNAL

@@ -5,7 +5,7 @@ Every name of ours that depends on content holds a hash of it: what a name means
 removing our statements needs no soft reset.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from .hashes import stable_hash
 from .model import (
@@ -33,7 +33,11 @@ OUR_PREFIX = "openelb-"
 """Names that begin so are ours in gobgpd; a user's policy may not use them."""
 EXPORT_POLICY = f"{OUR_PREFIX}export"
 IMPORT_POLICY = f"{OUR_PREFIX}import"
-_ALL_TAGS = f"{OUR_PREFIX}tags"
+_EVERY_TAG = DefinedSet(
+    kind=DefinedKind.LARGE_COMMUNITY,
+    name=f"{OUR_PREFIX}tags",
+    members=(f"^{TAG_ASN}:{TAG_MARKER}:[0-9]+$",),
+)
 
 _NO_TRANSIT = tuple(
     Statement(
@@ -51,34 +55,19 @@ _OWN = Statement(
 )
 _UNCLAIMED = Statement(
     name=f"{OUR_PREFIX}unclaimed",
-    conditions=Conditions(large_community_set=MatchSet(_ALL_TAGS)),
+    conditions=Conditions(large_community_set=MatchSet(_EVERY_TAG.name)),
     actions=Actions(disposition=Disposition.REJECT),
 )
 
 
 def routing_policy(variants: Iterable[Variant], user: ParsedPolicy | None = None) -> RoutingPolicy:
     """All sets, policies and bindings. `user` is what BgpConf.policy holds."""
-    tagged = sorted(
-        {made.tag: made for made in variants if made.tag is not None}.items(), key=lambda one: one[0]
-    )
-    statements = list(_NO_TRANSIT)
-    sets: dict[tuple[DefinedKind, str], DefinedSet] = {}
-    for tag, made in tagged:
-        for one in _sets(tag, made):
-            sets[one.kind, one.name] = one
-        statements += [_statement(tag, group) for group in made.groups]
-    if tagged:
-        everything = DefinedSet(
-            kind=DefinedKind.LARGE_COMMUNITY, name=_ALL_TAGS, members=(f"^{TAG_ASN}:{TAG_MARKER}:[0-9]+$",)
-        )
-        sets[everything.kind, everything.name] = everything
-        # Whoever got something had the tag taken off; a path that still has it is not for this peer.
-        statements.append(_UNCLAIMED)
+    tagged = {made.tag: made for made in variants if made.tag is not None}
     user = user or ParsedPolicy()
     return RoutingPolicy(
-        defined_sets=(*(sets[key] for key in sorted(sets)), *user.sets),
+        defined_sets=(*_defined_sets(tagged), *user.sets),
         policies=(
-            Policy(EXPORT_POLICY, tuple(statements)),
+            Policy(EXPORT_POLICY, _export_statements(tagged)),
             Policy(IMPORT_POLICY, (_OWN,)),
             *user.policies,
         ),
@@ -103,6 +92,21 @@ def names_of_ours(user: ParsedPolicy) -> list[str]:
     names = [one.name for one in user.sets] + [policy.name for policy in user.policies]
     names += [statement.name for policy in user.policies for statement in policy.statements]
     return sorted({name for name in names if name.startswith(OUR_PREFIX)})
+
+
+def _defined_sets(tagged: Mapping[LargeCommunity, Variant]) -> tuple[DefinedSet, ...]:
+    """The sets that our statements refer to, sorted, each once."""
+    if not tagged:
+        return ()
+    sets = {(one.kind, one.name): one for tag in sorted(tagged) for one in _sets(tag, tagged[tag])}
+    sets[_EVERY_TAG.kind, _EVERY_TAG.name] = _EVERY_TAG
+    return tuple(sets[key] for key in sorted(sets))
+
+
+def _export_statements(tagged: Mapping[LargeCommunity, Variant]) -> tuple[Statement, ...]:
+    by_peer = [_statement(tag, group) for tag in sorted(tagged) for group in tagged[tag].groups]
+    # Whoever got something had the tag taken off; a path that still has it is not for this peer.
+    return (*_NO_TRANSIT, *by_peer, *((_UNCLAIMED,) if tagged else ()))
 
 
 def _tag_set(tag: LargeCommunity) -> str:

@@ -141,24 +141,24 @@ class _Draft:
             ),
         )
 
-    def _add(self, peer: BgpPeer, address: str, found: Neighbours) -> None:
+    def _refusal_of_address(self, address: str) -> Refused | None:
+        """Why nobody is spoken to at that address, or not once more."""
         if address in self._node.addresses:
-            self._leave_out(
-                peer,
-                Refused(
-                    Reason.PEER_IS_SELF,
-                    f"{address} is an address of node {self._facts.node} itself; write the router's address",
-                ),
+            return Refused(
+                Reason.PEER_IS_SELF,
+                f"{address} is an address of node {self._facts.node} itself; write the router's address",
             )
-            return
         if (first := self._peers.get(address)) is not None:
-            self._leave_out(
-                peer,
-                Refused(
-                    Reason.DUPLICATE_PEER,
-                    f"{address} is BgpPeer {first.name}'s already, which comes first by name; remove one",
-                ),
+            return Refused(
+                Reason.DUPLICATE_PEER,
+                f"{address} is BgpPeer {first.name}'s already, which comes first by name; remove one",
             )
+        return None
+
+    def _add(self, peer: BgpPeer, address: str, found: Neighbours) -> None:
+        taken = self._refusal_of_address(address)
+        if taken is not None:
+            self._leave_out(peer, taken)
             return
         password, refused = self._password(peer, address)
         if refused is not None:

@@ -6,6 +6,7 @@ advertised in `nexthops`, what each Service claims in `claims`, how claims becom
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -74,6 +75,15 @@ def _waiting(snapshot: Snapshot, facts: Facts, previous: BgpPlan | None) -> BgpP
     )
 
 
+class _Parts(NamedTuple):
+    """What has been worked out of a plan before its paths."""
+
+    speaker: GlobalConf
+    policy: UserPolicy
+    peers: PeerPlan
+    hops: HopPlan
+
+
 class _Planner:
     """One plan in the making: each part is worked out from those before it."""
 
@@ -109,8 +119,8 @@ class _Planner:
             pools=self._pools.values(),
             previous=self._memory.hops,
         )
-        terms = self._terms(conf, speaker, policy, peers, hops)
-        return self._assemble(me, speaker, policy, peers, hops, self._book(terms))
+        parts = _Parts(speaker, policy, peers, hops)
+        return self._assemble(me, parts, self._book(self._terms(conf, parts)))
 
     def _silent(self, why: Refused) -> BgpPlan:
         """Nothing is announced; where this node is not known, what runs is left as it is."""
@@ -128,7 +138,7 @@ class _Planner:
         last = self._previous if gone else None
         return BgpPlan(
             node=self._facts.node,
-            complete=self._facts.adopted is not None,
+            complete=self._adopted,
             global_conf=None if last is None else last.global_conf,
             peers=EMPTY if last is None else last.peers,
             routing=RoutingPolicy() if last is None else last.routing,
@@ -180,21 +190,19 @@ class _Planner:
             gateways=self._memory.gateways,
         )
 
-    def _terms(
-        self, conf: BgpConf, speaker: GlobalConf, policy: UserPolicy, peers: PeerPlan, hops: HopPlan
-    ) -> RouteTerms:
-        parsed = policy.parsed
+    def _terms(self, conf: BgpConf, parts: _Parts) -> RouteTerms:
+        parsed = parts.policy.parsed
         return RouteTerms(
             node=self._facts.node,
-            blanket=blanket(self._snapshot, self._facts, policy, peers),
+            blanket=blanket(self._snapshot, self._facts, parts.policy, parts.peers),
             nodes=self._states,
-            hops=hops.hops,
-            refused=hops.refused,
-            peers={family: _carrying(family, peers.peers) for family in Family},
+            hops=parts.hops.hops,
+            refused=parts.hops.refused,
+            peers={family: _carrying(family, parts.peers.peers) for family in Family},
             pools=self._pools,
-            one_path=hops.one_path,
+            one_path=parts.hops.one_path,
             weighted=conf.weighted_ecmp,
-            asn=speaker.asn,
+            asn=parts.speaker.asn,
             pinned=parsed is not None and bool(parsed.exports),
         )
 
@@ -202,46 +210,46 @@ class _Planner:
         snapshot, last = self._snapshot, self._memory.book
         return make_book(terms, snapshot.services, snapshot.slices, now=self._facts.now, previous=last)
 
-    def _assemble(
-        self,
-        me: NodeState,
-        speaker: GlobalConf,
-        policy: UserPolicy,
-        peers: PeerPlan,
-        hops: HopPlan,
-        book: RouteBook,
-    ) -> BgpPlan:
+    def _assemble(self, me: NodeState, parts: _Parts, book: RouteBook) -> BgpPlan:
+        peers, hops = parts.peers, parts.hops
         tagged = {made.tag: made for made in book.variants if made.tag is not None}
         retired = self._retired(tagged)
-        read = self._facts.adopted is not None
+        instants = (peers.deadline, hops.deadline, book.deadline, *(one.until for one in retired.values()))
         return BgpPlan(
             node=self._facts.node,
-            complete=read and peers.complete and hops.complete and policy.known,
-            global_conf=speaker,
+            complete=self._adopted and peers.complete and hops.complete and parts.policy.known,
+            global_conf=parts.speaker,
             peers=peers.peers,
-            routing=self._routing(tagged, retired, policy),
+            routing=self._routing(tagged, retired, parts.policy),
             paths=book.paths,
             changed=book.changed,
             pools=pool_statuses(book.terms, me),
             left_out={**peers.left_out, **book.left_out},
-            problems=self._problems(policy, peers, hops, book),
-            deadline=soonest(
-                peers.deadline, hops.deadline, book.deadline, *(one.until for one in retired.values())
-            ),
+            problems=self._problems(parts, book),
+            deadline=soonest(*instants),
             probes=hops.probes,
             standing_in_for=hops.standing_in_for,
             draining=me.draining,
-            memory=self._remember(
-                PlanMemory(
-                    # What gobgpd was found with is not known yet: the next plan starts from it.
-                    hops=hops.memory if read else None,
-                    gateways=peers.gateways,
-                    policy=policy,
-                    tagged=tagged,
-                    retired=retired,
-                ),
-                book,
-            ),
+            memory=self._remember(self._learned(parts, tagged, retired), book),
+        )
+
+    @property
+    def _adopted(self) -> bool:
+        """Whether gobgpd has been read: what it was found with is where plans start from."""
+        return self._facts.adopted is not None
+
+    def _learned(
+        self,
+        parts: _Parts,
+        tagged: Mapping[LargeCommunity, Variant],
+        retired: Mapping[LargeCommunity, Retired],
+    ) -> PlanMemory:
+        return PlanMemory(
+            hops=parts.hops.memory if self._adopted else None,
+            gateways=parts.peers.gateways,
+            policy=parts.policy,
+            tagged=tagged,
+            retired=retired,
         )
 
     def _retired(self, tagged: Mapping[LargeCommunity, Variant]) -> dict[LargeCommunity, Retired]:
@@ -265,15 +273,13 @@ class _Planner:
             return last
         return routing_policy((*tagged.values(), *(one.variant for one in retired.values())), policy.parsed)
 
-    def _problems(
-        self, policy: UserPolicy, peers: PeerPlan, hops: HopPlan, book: RouteBook
-    ) -> tuple[Problem, ...]:
-        found = {*peers.problems, *hops.problems, *book.problems()}
-        found.update(remarks(self._pools, peers.peers, self._snapshot.bgp_peers))
-        found.update(unequal_sessions(peers.peers, self._facts, book.most_paths))
-        if policy.refused is not None:
-            conf = ref(Kind.BGP_CONF, BGP_CONF_NAME)
-            found.add(Problem.of(conf, policy.refused.reason, policy.refused.message))
+    def _problems(self, parts: _Parts, book: RouteBook) -> tuple[Problem, ...]:
+        peers, refused = parts.peers.peers, parts.policy.refused
+        found = {*parts.peers.problems, *parts.hops.problems, *book.problems()}
+        found.update(remarks(self._pools, peers, self._snapshot.bgp_peers))
+        found.update(unequal_sessions(peers, self._facts, book.most_paths))
+        if refused is not None:
+            found.add(Problem.of(ref(Kind.BGP_CONF, BGP_CONF_NAME), refused.reason, refused.message))
         return tuple(sorted(found))
 
 
@@ -282,8 +288,4 @@ def _parsed(policy: UserPolicy | None) -> ParsedPolicy | None:
 
 
 def _carrying(family: Family, peers: Mapping[str, PeerConf]) -> dict[str, PeerConf]:
-    return {
-        address: peer
-        for address, peer in sorted(peers.items())
-        if any(one.family is family and one.enabled for one in peer.afi_safis)
-    }
+    return {address: peer for address, peer in sorted(peers.items()) if peer.carries(family)}

@@ -5,8 +5,9 @@ Also the checks of what stands in sets and in actions alike: communities, expres
 
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from openelb_bgp.decode.communities import community
 from openelb_bgp.decode.findings import Findings
@@ -27,64 +28,22 @@ Check = Callable[[str], str]
 
 def defined_sets(read: wire.DefinedSets, findings: Findings) -> tuple[DefinedSet, ...]:
     """All sets, in the order of their kinds and then as written."""
-    base = "defined-sets"
     bgp = read.bgp_defined_sets or wire.BgpDefinedSets()
     if read.tag_sets is not None:
-        findings.fatal(f"{base}.tag-sets", None, "is not supported by GoBGP", "remove it")
-    inner = f"{base}.bgp-defined-sets"
-    found = [
-        *_prefix_sets(read.prefix_sets, f"{base}.prefix-sets", findings),
-        *_member_sets(
-            DefinedKind.NEIGHBOR,
-            ((i, one.neighbor_set_name, one.neighbor_info_list) for i, one in numbered(read.neighbor_sets)),
-            f"{base}.neighbor-sets",
-            check_neighbor,
-            findings,
-        ),
-        *_member_sets(
-            DefinedKind.AS_PATH,
-            ((i, one.as_path_set_name, one.as_path_list) for i, one in numbered(bgp.as_path_sets)),
-            f"{inner}.as-path-sets",
-            check_expression,
-            findings,
-        ),
-        *_member_sets(
-            DefinedKind.COMMUNITY,
-            ((i, one.community_set_name, one.community_list) for i, one in numbered(bgp.community_sets)),
-            f"{inner}.community-sets",
-            check_expression,
-            findings,
-        ),
-        *_member_sets(
-            DefinedKind.EXT_COMMUNITY,
-            (
-                (i, one.ext_community_set_name, one.ext_community_list)
-                for i, one in numbered(bgp.ext_community_sets)
-            ),
-            f"{inner}.ext-community-sets",
-            check_ext_expression,
-            findings,
-        ),
-        *_member_sets(
-            DefinedKind.LARGE_COMMUNITY,
-            (
-                (i, one.large_community_set_name, one.large_community_list)
-                for i, one in numbered(bgp.large_community_sets)
-            ),
-            f"{inner}.large-community-sets",
-            check_expression,
-            findings,
-        ),
-    ]
+        findings.fatal("defined-sets.tag-sets", None, "is not supported by GoBGP", "remove it")
+    found = list(_prefix_sets(read.prefix_sets, findings))
+    found += _member_sets(DefinedKind.NEIGHBOR, read.neighbor_sets, findings)
+    found += _member_sets(DefinedKind.AS_PATH, bgp.as_path_sets, findings)
+    found += _member_sets(DefinedKind.COMMUNITY, bgp.community_sets, findings)
+    found += _member_sets(DefinedKind.EXT_COMMUNITY, bgp.ext_community_sets, findings)
+    found += _member_sets(DefinedKind.LARGE_COMMUNITY, bgp.large_community_sets, findings)
     _check_names(found, findings)
     return tuple(found)
 
 
-def _prefix_sets(
-    written: tuple[wire.PrefixSet, ...] | None, base: str, findings: Findings
-) -> Iterable[DefinedSet]:
+def _prefix_sets(written: tuple[wire.PrefixSet, ...] | None, findings: Findings) -> Iterable[DefinedSet]:
     for index, one in numbered(written):
-        path = f"{base}[{index}]"
+        path = f"defined-sets.prefix-sets[{index}]"
         if not one.prefix_set_name:
             findings.missing(f"{path}.prefix-set-name", "write a name")
         prefixes = [
@@ -126,20 +85,20 @@ def _prefix(one: wire.Prefix, path: str, findings: Findings) -> PrefixRange | No
 
 
 def _member_sets(
-    kind: DefinedKind,
-    written: Iterable[tuple[int, str | None, tuple[str, ...] | None]],
-    base: str,
-    check: Check,
-    findings: Findings,
+    kind: DefinedKind, written: tuple[Any, ...] | None, findings: Findings
 ) -> Iterable[DefinedSet]:
-    for index, name, members in written:
-        path = f"{base}[{index}]"
+    """The sets in a `KIND-sets` table, whose fields are called `KIND-set-name` and `KIND-list`."""
+    is_neighbor = kind is DefinedKind.NEIGHBOR
+    base = "defined-sets" if is_neighbor else "defined-sets.bgp-defined-sets"
+    list_field = "neighbor-info-list" if is_neighbor else f"{kind}-list"
+    for index, one in numbered(written):
+        path = f"{base}.{kind}-sets[{index}]"
+        name, members = wire.at(one, f"{kind}-set-name"), wire.at(one, list_field)
         if not name:
             findings.missing(f"{path}.{kind}-set-name", "write a name")
-        where = f"{path}.{'neighbor-info' if kind is DefinedKind.NEIGHBOR else kind}-list"
         if not members:
-            findings.fatal(where, None, _NEVER, "write a member, or remove the set")
-        check_all(members, where, check, findings)
+            findings.fatal(f"{path}.{list_field}", None, _NEVER, "write a member, or remove the set")
+        check_all(members, f"{path}.{list_field}", _CHECKS[kind], findings)
         yield DefinedSet(kind=kind, name=name or "", members=tuple(members or ()))
 
 
@@ -227,3 +186,12 @@ def _not_a_community(text: str, *, large: bool) -> str:
     if isinstance(found, int) is large:
         return f"is not a {'large' if large else 'plain'} community"
     return ""
+
+
+_CHECKS: Mapping[DefinedKind, Check] = {
+    DefinedKind.NEIGHBOR: check_neighbor,
+    DefinedKind.AS_PATH: check_expression,
+    DefinedKind.COMMUNITY: check_expression,
+    DefinedKind.EXT_COMMUNITY: check_ext_expression,
+    DefinedKind.LARGE_COMMUNITY: check_expression,
+}

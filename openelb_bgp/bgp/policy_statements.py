@@ -97,7 +97,7 @@ def statement(
 
 def _refuse(holder: object, fields: tuple[str, ...], path: str, findings: Findings) -> None:
     for field in fields:
-        if getattr(holder, field.replace("-", "_")) is not None:
+        if wire.at(holder, field) is not None:
             findings.fatal(f"{path}.{field}", None, "is not supported by GoBGP", "remove it")
 
 
@@ -134,7 +134,7 @@ def _match(holder: Any, kind: DefinedKind, base: str, names: Names, findings: Fi
         return None
     field = f"{kind}-set"
     path = f"{base}.match-{field}.{field}"
-    name = getattr(holder, field.replace("-", "_"))
+    name = wire.at(holder, field)
     if not name:
         findings.missing(path, "write the name of a set")
     elif name not in names[kind]:
@@ -200,9 +200,9 @@ def _community(holder: Any, sort: str, base: str, findings: Findings) -> Communi
         return None
     path = f"{base}.set-{sort}"
     options = (holder.options or "").lower()
-    method = getattr(holder, f"set_{sort}_method".replace("-", "_")) or wire.CommunityMethod()
+    method = wire.at(holder, f"set-{sort}-method") or wire.CommunityMethod()
     for field in ("community-set-ref", "ext-community-set-ref"):
-        if getattr(method, field.replace("-", "_")) is not None:
+        if wire.at(method, field) is not None:
             where = f"{path}.set-{sort}-method.{field}"
             findings.fatal(where, None, "is not supported by GoBGP", "write communities-list")
     if options not in list(CommunityMethod):

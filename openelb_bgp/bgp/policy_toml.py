@@ -135,7 +135,7 @@ def _bound(
     known = {policy.name for policy in policies}
     path = "apply-policy.config"
     for name in ("in-policy-list", "default-in-policy"):
-        if getattr(config, name.replace("-", "_")) is not None:
+        if wire.at(config, name) is not None:
             findings.fatal(f"{path}.{name}", None, "is for route servers only", "remove it")
     return ParsedPolicy(
         sets=sets,

@@ -19,6 +19,11 @@ Comparison = Literal["eq", "ge", "le", "attribute-eq", "attribute-ge", "attribut
 DefaultPolicy = Literal["accept-route", "reject-route"]
 
 
+def at(holder: object, field: str) -> Any:
+    """The value of a field that is named as in TOML, with hyphens."""
+    return getattr(holder, field.replace("-", "_"))
+
+
 class Prefix(msgspec.Struct, rename="kebab", kw_only=True):
     """An entry of a prefix set."""
 

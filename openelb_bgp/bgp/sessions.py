@@ -30,10 +30,10 @@ from .model import (
 )
 
 HOLD_TIME, MULTIHOP_HOLD_TIME = 9, 90
-CONNECT_RETRY = 10
-"""GoBGP's 120 s would let one lost SYN cost two minutes: it is the time-out of a connection attempt."""
-IDLE_HOLD_TIME = 5
-"""GoBGP waits 30 s after a reset before it tries again."""
+CONNECT_RETRY = 5
+"""GoBGP's least; its 120 s would let one lost SYN cost two minutes: it is the time-out of an attempt, too."""
+IDLE_HOLD_TIME = 1
+"""GoBGP waits 30 s after a reset before it tries again; a router that was away is back within seconds so."""
 RESTART_TIME, DEFERRAL_TIME = 60, 5
 SEND_MAX = 255
 LONG_LIVED_RESTART_TIME = 3600

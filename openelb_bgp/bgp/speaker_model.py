@@ -176,4 +176,13 @@ class PeerConf(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def peer_type(self) -> PeerType:
         """iBGP where both ASNs are equal, else eBGP."""
-        return PeerType.INTERNAL if self.peer_asn == self.local_asn else PeerType.EXTERNAL
+        return PeerType.INTERNAL if self.is_internal else PeerType.EXTERNAL
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether it is an iBGP peer."""
+        return self.peer_asn == self.local_asn
+
+    def carries(self, family: Family) -> bool:
+        """Whether its session shall carry routes of the family."""
+        return any(one.family is family and one.enabled for one in self.afi_safis)

@@ -14,7 +14,7 @@ from openelb_bgp.model.addresses import Address, Family
 
 from .discovery import bare
 from .hashes import stable_hash
-from .model import LinkBandwidth, PathAttrs, PeerConf, PeerType, RemovePrivate
+from .model import LinkBandwidth, PathAttrs, PeerConf, RemovePrivate
 
 TAG_ASN, TAG_MARKER = 4200000179, 0x4F454C42
 """A private ASN (RFC 6996) and "OELB": nobody's community by accident."""
@@ -104,7 +104,7 @@ def _common(seen: Mapping[str, Attrs], peers: Mapping[str, PeerConf]) -> Attrs |
     """The attributes of all, if the path itself can carry them for all."""
     if seen.keys() != peers.keys():
         return None
-    local_prefs = {seen[one].local_pref for one in seen if _internal(peers[one])}
+    local_prefs = {seen[one].local_pref for one in seen if peers[one].is_internal}
     if len(local_prefs) > 1:
         return None
     # GoBGP strips LOCAL_PREF towards eBGP, so there it may be anything.
@@ -118,7 +118,7 @@ def _common(seen: Mapping[str, Attrs], peers: Mapping[str, PeerConf]) -> Attrs |
 
 def _all_can_prepend(peers: Iterable[PeerConf]) -> bool:
     # iBGP takes our own ASN for a loop, and remove-private would take a private one off again.
-    return all(not _internal(peer) and peer.remove_private is RemovePrivate.NONE for peer in peers)
+    return all(not peer.is_internal and peer.remove_private is RemovePrivate.NONE for peer in peers)
 
 
 def _split_local_pref(
@@ -128,20 +128,16 @@ def _split_local_pref(
 
     GoBGP's API cannot make a policy write 0, so 0 goes on the path and the policy raises the others.
     """
-    wanted = {seen[one].local_pref for one in seen if _internal(peers[one])}
+    wanted = {seen[one].local_pref for one in seen if peers[one].is_internal}
     carried = 0 if 0 in wanted else None
     if len(wanted) == 1:
         (carried,) = wanted
     left: dict[str, Attrs] = {}
     for neighbour, attrs in seen.items():
         action = attrs.local_pref
-        if not _internal(peers[neighbour]) or action == carried:
+        if not peers[neighbour].is_internal or action == carried:
             action = None
         elif action is None:
             action = DEFAULT_LOCAL_PREF
         left[neighbour] = msgspec.structs.replace(attrs, local_pref=action)
     return carried, left
-
-
-def _internal(peer: PeerConf) -> bool:
-    return peer.peer_type is PeerType.INTERNAL

@@ -120,6 +120,8 @@ def _reason(text: str) -> str:
 def _by_counters(peer: ObservedPeer, conf: PeerConf | None) -> str:
     """What the messages that went to and fro tell of a session that never came up."""
     neighbour = peer.neighbor_address
+    if peer.uptime is not None:
+        return _no_connection(peer, conf)
     if peer.received.notification:
         return (
             f"{neighbour} answers our OPEN with a NOTIFICATION: most often its remote-as for us is not "
@@ -132,10 +134,14 @@ def _by_counters(peer: ObservedPeer, conf: PeerConf | None) -> str:
             f"{neighbour} takes the TCP connection and closes it before its OPEN: it has no neighbour with "
             "our address, or switched it off"
         )
+    return _no_connection(peer, conf)
+
+
+def _no_connection(peer: ObservedPeer, conf: PeerConf | None) -> str:
     port = (conf.transport.remote_port if conf is not None else 0) or _BGP_PORT
     return (
-        f"no TCP connection to {neighbour} port {port}: nobody listens there, a firewall drops it, "
-        f"or {_about_passwords(conf)}"
+        f"no TCP connection to {peer.neighbor_address} port {port}: nobody listens there, a firewall drops "
+        f"it, or {_about_passwords(conf)}"
     )
 
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from openelb_bgp.bgp.gobgp.client import Client
 from openelb_bgp.bgp.gobgp.features import parse_version
 from openelb_bgp.bgp.memory import Memory
 from openelb_bgp.bgp.planned import PlanOptions
+from openelb_bgp.model.facts import Link
 from openelb_bgp.sidecar import client as sidecar
 from openelb_bgp.sidecars import KeptGobgpd
 from tests.contract.process import Process, eventually
@@ -76,7 +78,11 @@ class RealNode:
                 booted=lambda: None,
             )
 
-        return Process(make, node=NODE, clock=self.clock, resync=resync, **facts)
+        return Process(make, node=NODE, clock=self.clock, resync=resync, links=self._links(), **facts)
+
+    def _links(self) -> tuple[Link, ...]:
+        addresses = (ip_interface(f"{self.space.v4}/24"), ip_interface(f"{self.space.v6}/64"))
+        return (Link(name="eth0", index=2, up=True, addresses=addresses),)
 
     @contextlib.asynccontextmanager
     async def by_hand(self) -> AsyncIterator[Client]:

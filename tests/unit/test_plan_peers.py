@@ -118,7 +118,7 @@ def test_where_nothing_is_written_a_silent_node_is_out_in_nine_seconds_and_a_res
             neighbor_address=ROUTER,
             peer_asn=65001,
             local_asn=65000,
-            timers=Timers(connect_retry=10, hold_time=9, keepalive_interval=3, idle_hold_time_after_reset=5),
+            timers=Timers(connect_retry=5, hold_time=9, keepalive_interval=3, idle_hold_time_after_reset=1),
             graceful_restart=RESTART,
             afi_safis=(V4,),
         )
@@ -231,7 +231,7 @@ def test_everything_else_that_is_written_reaches_the_session() -> None:
         replace_peer_asn=True,
         admin_down=True,
         ttl_security_min=254,
-        timers=Timers(connect_retry=10, hold_time=9, keepalive_interval=3, idle_hold_time_after_reset=5),
+        timers=Timers(connect_retry=5, hold_time=9, keepalive_interval=3, idle_hold_time_after_reset=1),
         transport=Transport(
             local_address="10.0.0.1",
             passive_mode=True,
