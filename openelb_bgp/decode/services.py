@@ -2,10 +2,9 @@
 
 import functools
 import sys
-from ipaddress import ip_address
 
 from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import Address, Family
+from openelb_bgp.model.addresses import Address, Family, read_address
 from openelb_bgp.model.meta import EMPTY, Meta
 from openelb_bgp.model.services import Endpoint, EndpointSlice, Ingress, Service, ServicePort
 
@@ -55,7 +54,7 @@ def address_or_none(text: str | None) -> Address | None:
     if not text:
         return None
     try:
-        return ip_address(text)
+        return read_address(text)
     except ValueError:
         return None
 

@@ -6,6 +6,7 @@ allocation) lives in `ipam`; here are only the values and their algebra.
 
 import enum
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -112,9 +113,19 @@ def parse_range(text: str) -> AddressRange:
     return AddressRange(address.version, int(address), int(address))
 
 
+@lru_cache(maxsize=1 << 16)
+def read_address(text: str) -> Address:
+    """One IP address as it stands, maybe with a zone. Raises ValueError.
+
+    The same text gives the same object: a Service's address stands in its status, in its annotation and in
+    what is written, and is read by everybody who plans with it.
+    """
+    return ip_address(text)
+
+
 def parse_address(text: str) -> Address:
     """One IP address without a zone. Raises ValueError."""
-    address = ip_address(text.strip())
+    address = read_address(text.strip())
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         raise ValueError(f"{text} carries a zone")
     return address
