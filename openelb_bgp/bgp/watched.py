@@ -52,6 +52,10 @@ class Sessions:
         """Say what each neighbour address is: the session as it shall be."""
         if confs == self._confs:
             return
+        for address, conf in self._confs.items():
+            if confs.get(address) != conf:
+                # What was wrong with it is wrong no more, or is said again.
+                self._said.pop(address, None)
         self._confs = dict(confs)
         self._facts = {
             address: msgspec.structs.replace(fact, peer=self._name(address))

@@ -46,6 +46,8 @@ _NOTIFICATIONS: Mapping[tuple[int, int], str] = {
     (6, 9): "hard reset",
 }
 _AREAS = {1: "message header", 2: "OPEN", 3: "UPDATE", 4: "hold timer", 5: "state machine", 6: "cease"}
+# What was said before is about a session that was another one, or set up in another way.
+_ANEW = frozenset({"Peer Up", "Add a peer configuration"})
 _MISMATCH = re.compile(r"as number mismatch expected (\d+), received (\d+)")
 _CODES = re.compile(r"code (\d+)\([^)]*\) subcode (\d+)")
 _REASONS = {
@@ -70,7 +72,7 @@ def last_said(words: Iterable[str]) -> dict[str, str]:
         # "Peer Down" follows the line that says why, and knows less.
         if line.key and sentence and not (line.msg == "Peer Down" and line.key in found):
             found[line.key] = sentence
-        if line.msg == "Peer Up":
+        if line.msg in _ANEW:
             found.pop(line.key, None)
     return found
 
@@ -141,7 +143,7 @@ def _no_connection(peer: ObservedPeer, conf: PeerConf | None) -> str:
     port = (conf.transport.remote_port if conf is not None else 0) or _BGP_PORT
     return (
         f"no TCP connection to {peer.neighbor_address} port {port}: nobody listens there, a firewall drops "
-        f"it, or {_about_passwords(conf)}"
+        f"it, it has no neighbour with our address, or {_about_passwords(conf)}"
     )
 
 
