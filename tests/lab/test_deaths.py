@@ -36,6 +36,12 @@ def _started_at(lab: Lab) -> dict[str, str]:
     return {item["metadata"]["name"]: item["status"]["startedAt"] for item in lab.objects(Kind.SPEAKER)}
 
 
+def _announced(lab: Lab) -> dict[str, int]:
+    return {
+        item["metadata"]["name"]: item["status"]["routes"]["announced"] for item in lab.objects(Kind.SPEAKER)
+    }
+
+
 def _await_reports(lab: Lab, *, other_than: dict[str, str]) -> None:
     await_value(
         lambda: _started_at(lab),
@@ -106,7 +112,9 @@ def leaver(hasty: Lab, address: str) -> Iterator[str]:
     hasty.processes.stop("node2-speaker")
     hasty.start_speaker("node2", "--withdraw-on-exit")
     await_value(
-        lambda: sorted(_started_at(hasty)), lambda seen: seen == list(hasty.nodes), expected="three reports"
+        lambda: _announced(hasty).get("node2"),
+        lambda routes: routes == _announced(hasty)["node1"],
+        expected="node2 announces what node1 does",
     )
     yield "node2"
     hasty.processes.stop("node2-speaker")
