@@ -54,6 +54,11 @@ class Entry(msgspec.Struct, frozen=True):
     invalid: InvalidResource | None = None
     warnings: tuple[Defect, ...] = ()
 
+    @property
+    def is_good(self) -> bool:
+        """Whether it can be used and there is nothing to say against it."""
+        return self.resource is not None and self.invalid is None and not self.warnings
+
 
 class Content(msgspec.Struct, frozen=True):
     """What one file holds. `whole` says that all of it parses."""

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -66,8 +66,8 @@ def overlay_of(row: Row) -> Overlay:
         row.annotations,
         row.finalizers,
         str(row.revision),
-        tuple(_ingress(one) for one in status.load_balancer.ingress),
-        tuple(_interned(one) for one in status.conditions),
+        tuple([_ingress(one) for one in status.load_balancer.ingress]),
+        tuple([_interned(one) for one in status.conditions]),
     )
 
 
@@ -105,9 +105,10 @@ def speaker_of(row: Row, *, ready: bool) -> Speaker:
 
 def patched(values: Mapping[str, str], patch: Patch) -> Mapping[str, str]:
     """Labels or annotations with a patch applied; the same mapping where it changes nothing."""
-    if all(values.get(key) == value for key, value in patch.items()):
-        return values
-    return {key: value for key, value in {**values, **patch}.items() if value is not None}
+    laid = {**values, **patch}
+    if None in laid.values():
+        laid = {key: value for key, value in laid.items() if value is not None}
+    return values if laid == values else cast(Mapping[str, str], laid)
 
 
 def _meta(meta: Meta, overlay: Overlay) -> Meta:
@@ -115,14 +116,17 @@ def _meta(meta: Meta, overlay: Overlay) -> Meta:
     finalizers = meta.finalizers
     if overlay.finalizers and finalizers:
         finalizers = tuple(one for one in finalizers if one not in overlay.finalizers)
-    laid = msgspec.structs.replace(
-        meta,
-        labels=labels,
-        annotations=annotations,
-        finalizers=finalizers,
-        resource_version=overlay.resource_version or meta.resource_version,
+    version = overlay.resource_version or meta.resource_version
+    if (labels, annotations, finalizers, version) == (
+        meta.labels,
+        meta.annotations,
+        meta.finalizers,
+        meta.resource_version,
+    ):
+        return meta
+    return msgspec.structs.replace(
+        meta, labels=labels, annotations=annotations, finalizers=finalizers, resource_version=version
     )
-    return meta if laid == meta else laid
 
 
 def _ingress(one: LoadBalancerIngress) -> Ingress:
@@ -131,8 +135,13 @@ def _ingress(one: LoadBalancerIngress) -> Ingress:
 
 def _interned(one: Condition) -> Condition:
     # Ten thousand Services have the same two types and few reasons.
-    return msgspec.structs.replace(
-        one, type=sys.intern(one.type), status=sys.intern(one.status), reason=sys.intern(one.reason)
+    return Condition(
+        type=sys.intern(one.type),
+        status=sys.intern(one.status),
+        reason=sys.intern(one.reason),
+        message=one.message,
+        last_transition_time=one.last_transition_time,
+        observed_generation=one.observed_generation,
     )
 
 
