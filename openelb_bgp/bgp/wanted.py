@@ -48,10 +48,14 @@ class Wanted:
 
 
 def _without_secret(plan: BgpPlan, running: Iterable[PeerConf]) -> dict[str, PeerConf]:
-    """Peers that run with a password which the plan does not know: they go on as they are."""
+    """Peers that run with a password which the plan does not know: they go on as they are.
+
+    One that runs without any does not: where a password is asked for, there is no session without it.
+    """
     return {
         peer.neighbor_address: peer
         for peer in running
-        if (refused := plan.left_out.get(ref(Kind.BGP_PEER, peer.name))) is not None
+        if peer.auth_password is not None
+        and (refused := plan.left_out.get(ref(Kind.BGP_PEER, peer.name))) is not None
         and refused.reason is Reason.SECRET_MISSING
     }
