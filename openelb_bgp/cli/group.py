@@ -6,7 +6,7 @@ from importlib import import_module
 import click
 
 from openelb_bgp import __version__
-from openelb_bgp.cli.main import COMMANDS, help_text
+from openelb_bgp.cli.commands import COMMANDS, help_text
 
 
 class _LazyGroup(click.Group):

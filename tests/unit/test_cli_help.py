@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import click
 import pytest
 
+from openelb_bgp.cli.commands import COMMANDS, help_text
 from openelb_bgp.cli.group import cli
-from openelb_bgp.cli.main import COMMANDS, help_text
 
 
 def _said(*arguments: str) -> tuple[int, str]:

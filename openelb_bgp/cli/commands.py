@@ -1,0 +1,29 @@
+"""The names of the commands, and what `--help` says of them. Imports nothing, so that it says it at once."""
+
+COMMANDS = {
+    "run": "Controller and speaker of one machine, over a folder of manifests.",
+    "controller": "Give addresses to Services and keep every status true.",
+    "speaker": "Announce this node's addresses.",
+    "sidecar": "Run gobgpd beside a speaker, and restart it when it ends.",
+    "get": "Show objects with their status, as kubectl get would.",
+    "plan": "Show what a node would announce, and why not the rest.",
+    "validate": "Check manifests as admission would.",
+}
+
+_HELP = """\
+Usage: openelb-bgp [OPTIONS] COMMAND [ARGS]...
+
+  LoadBalancer Services for clusters without a cloud, announced by BGP.
+
+Options:
+  --version   Show the version and exit.
+  -h, --help  Show this message and exit.
+
+Commands:
+"""
+
+
+def help_text() -> str:
+    """What `--help` prints."""
+    width = max(map(len, COMMANDS))
+    return _HELP + "".join(f"  {name:<{width}}  {text}\n" for name, text in COMMANDS.items())
