@@ -78,6 +78,9 @@ def _neighbor(conf: wire.NeighborConf, findings: Findings) -> str | None:
     except ValueError:
         findings.fatal(path, text, "is not an IP address", "write one, such as 192.0.2.1 or fe80::1%eth0")
         return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        # To gobgpd the two are one neighbour: left apart, this peer would take down the one written plainly.
+        address = address.ipv4_mapped
     if address.is_multicast or address.is_unspecified:
         findings.fatal(path, text, "is not the address of a host", "write the neighbour's own address")
     return _with_zone(address, conf.neighbor_interface, findings)

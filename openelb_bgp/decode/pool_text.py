@@ -20,6 +20,7 @@ _UNUSABLE = tuple(
         ("255.255.255.255/32", "the broadcast address"),
         ("::/128", "the unspecified address"),
         ("::1/128", "the loopback address"),
+        ("::ffff:0:0/96", "IPv4 addresses in IPv6 clothing"),
         ("fe80::/10", "link-local addresses"),
         ("ff00::/8", "multicast addresses"),
     )

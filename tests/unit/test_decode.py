@@ -229,6 +229,17 @@ def test_zeros_that_openelb_wrote_for_absent_fields_are_absent() -> None:
     assert peer == BgpPeer(meta=Meta(name="web"), peer_asn=1, neighbor_address="192.0.2.1")
 
 
+def test_a_neighbour_in_ipv6_clothing_is_the_ipv4_neighbour_that_gobgpd_takes_it_for() -> None:
+    assert _peer(conf={"neighborAddress": "::ffff:10.0.0.1", "peerAs": 1}).neighbor_address == "10.0.0.1"
+
+
+def test_a_pool_holds_no_ipv4_address_in_ipv6_clothing() -> None:
+    spec = {"address": "::ffff:198.51.100.0/124"}
+    invalid = decode(_object(Kind.EIP, spec=spec)).invalid
+    assert invalid is not None
+    assert [one.problem for one in invalid.defects] == ["holds IPv4 addresses in IPv6 clothing"]
+
+
 def test_a_peers_repr_hides_its_password() -> None:
     peer = _peer(conf={"neighborAddress": "192.0.2.1", "peerAs": 1, "authPassword": "hunter2"})
     assert peer.auth_password == "hunter2"
