@@ -12,6 +12,7 @@ from openelb_bgp.lib.identity import changed_keys
 from openelb_bgp.model import keys
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
+from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.ports import Event, StatusWrite
@@ -169,10 +170,12 @@ class _Judge:
         if not decision.addresses:
             return unallocated(decision.condition)
         was = find(previous, keys.ANNOUNCED_CONDITION)
-        if was is not None and was.status == "True":
+        if was is not None and was.reason != Reason.WAITING_FOR_SYNC:
             # Our own write of that condition is a new revision too: asking the speakers for it again would
-            # never end.
-            return self._heard.announced(service, decision.addresses, self._may_announce, revision=0)
+            # never end. Only what becomes announced waits for them.
+            now = self._heard.announced(service, decision.addresses, self._may_announce, revision=0)
+            if was.status == "True" or not now.met:
+                return now
         if flying is not None:
             return self._heard.not_shown()
         return self._heard.announced(

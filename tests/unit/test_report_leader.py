@@ -348,6 +348,27 @@ def test_a_local_service_follows_its_endpoints(cluster: Cluster) -> None:
     assert [reason for reason, _ in cluster.events].count("SetBalancer") == 1
 
 
+@pytest.mark.parametrize("has_endpoints", [False, True])
+def test_a_service_that_is_not_announced_comes_to_rest_though_speakers_lag(
+    cluster: Cluster, has_endpoints: bool
+) -> None:
+    cluster.settle()
+    if has_endpoints:
+        objection = Problem(object="Service shop/web", reason="NoInterface", message="no such NIC here")
+        for name in cluster.snapshot.speakers:
+            cluster.report(name, problems=(objection,))
+    else:
+        cluster.set("slices", WEB, ())
+    rounds: list[int] = []
+    for _ in range(5):
+        # Its own writes are revisions too, which speakers reach only after the controller has seen them.
+        cluster.deliver(cluster.decide())
+        cluster.deliver(again := cluster.decide())
+        cluster.applied(*cluster.snapshot.speakers)
+        rounds.append(len(service_writes(again)))
+    assert (rounds[-3:], service_writes(cluster.decide()), cluster.announced()[0]) == ([0, 0, 0], [], "False")
+
+
 def test_what_a_speaker_objects_is_said_at_the_service(cluster: Cluster) -> None:
     objection = Problem(object="Service shop/web", reason="NoInterface", message="no such NIC here")
     cluster.report("n1", problems=(objection,))
