@@ -14,6 +14,8 @@ import click
 from lab import lab, state
 from lab.errors import LabError
 from lab.show import Screen, terminal
+from lab.steps import TOUR
+from lab.steps.step import await_sessions
 from lab.tour import tour
 
 
@@ -56,6 +58,7 @@ def up(name: str, bare: bool) -> None:
         screen.building(made)
         if not bare:
             made.start_daemons()
+            await_sessions(made)
         made.folder.keep()
     if bare:
         screen.line(f"[bold]The lab is up[/] as {made.folder.path.name}, without speakers.")
@@ -71,7 +74,7 @@ def demo(name: str) -> None:
     with lab.held_lab(_topology(name)) as made:
         screen.building(made)
         made.start_daemons()
-        held = tour(made, screen)
+        held = tour(made, screen, TOUR)
         made.folder.keep()
     screen.next_commands(made)
     if not held:
@@ -81,7 +84,7 @@ def demo(name: str) -> None:
 @main.command()
 def status() -> None:
     """Show the labs of this machine."""
-    Screen(terminal()).labs(state.labs())
+    Screen(terminal()).labs(state.labs(), leftovers=state.leftovers())
 
 
 @main.command()

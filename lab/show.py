@@ -3,7 +3,7 @@
 Formatting only; what is shown was measured elsewhere.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from rich import box
 from rich.console import Console
@@ -71,9 +71,12 @@ class Screen:
         self._table(("step", "requests", "sent twice", "lost"), rows)
         self._verdict("[green]✓[/]", "[bold]Every step of the tour held.[/]", f"{seconds:.0f} s")
 
-    def labs(self, folders: Iterable[LabFolder]) -> None:
-        """The labs of this machine and what runs in each."""
-        rows = [(folder.path.name, _condition(folder), *_processes(folder)) for folder in folders]
+    def labs(self, folders: Iterable[LabFolder], *, leftovers: Container[LabFolder]) -> None:
+        """The labs of this machine and what runs in each; `leftovers` are those that a crash left."""
+        rows = [
+            (folder.path.name, _condition(folder, is_left=folder in leftovers), *_processes(folder))
+            for folder in folders
+        ]
         if rows:
             self._table(("lab", "state", "processes", "dead"), rows)
         else:
@@ -116,8 +119,10 @@ class Screen:
         self._console.print(grid)
 
 
-def _condition(folder: LabFolder) -> str:
-    return "up" if folder.kept else "being built, or left by a crash"
+def _condition(folder: LabFolder, *, is_left: bool) -> str:
+    if folder.kept:
+        return "up"
+    return "left by a crash; the next start removes it" if is_left else "in use"
 
 
 def _processes(folder: LabFolder) -> tuple[int, str]:

@@ -52,6 +52,14 @@ def test_a_terminating_endpoint_serves_only_while_none_is_ready() -> None:
     assert _exposed(leaving).chosen("a") == (leaving,)
 
 
+def test_a_starting_endpoint_of_a_local_service_has_its_rules_before_a_route_can_lead_to_it() -> None:
+    starting = Endpoint("10.0.0.1", 80, "a", ready=False, serving=False)
+    ready = Endpoint("10.0.0.2", 80, "a")
+    assert _exposed(starting, local=True).chosen("a") == (starting,)
+    assert _exposed(starting, ready, local=True).chosen("a") == (ready,)
+    assert _exposed(starting).chosen("a") == ()
+
+
 def test_cluster_traffic_is_masqueraded_and_local_traffic_keeps_the_clients_address() -> None:
     backend = Endpoint("10.0.0.1", 8080, "a")
     assert "ip daddr 192.0.2.1 tcp dport 80 meta mark set 0x4000 dnat ip to 10.0.0.1:8080\n" in render(

@@ -1,0 +1,70 @@
+"""What the lab prints: it fits the terminal, says what a failing step saw, and sums up what was lost."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from lab.errors import StepFailed
+from lab.lab import Lab
+from lab.show import Screen
+from lab.steps import TOUR, Finding, Step
+from lab.tour import tour
+from lab.traffic import Answer, Tally
+
+TALLY = Tally(
+    (
+        Answer(sent=1.0, backend="pod1"),
+        Answer(sent=2.0, backend="pod2", tries=2),
+        Answer(sent=3.0, backend=None, error="TimeoutError"),
+    )
+)
+
+
+def _holds(lab: Lab) -> Finding:
+    rows = [("198.51.100.1/32", "node1 node2 node3 " * 3, 3), ("2001:db8:100::10/128", "[none]", 0)]
+    return Finding("Of 3 requests one was lost. " * 4, ("route", "next hops", "count"), rows, TALLY)
+
+
+def _fails(lab: Lab) -> Finding:
+    raise StepFailed("expected: none of 3 requests lost\nsaw: 1 lost [TimeoutError]")
+
+
+def _taken(lab: Lab, *steps: Step, width: int = 80) -> tuple[bool, str]:
+    written = io.StringIO()
+    held = tour(lab, Screen(Console(file=written, width=width, highlight=False)), steps)
+    return held, written.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_of_a_tour_is_wider_than_the_terminal(bare: Lab, width: int) -> None:
+    held, text = _taken(bare, *(Step(one.title, one.does, _holds) for one in TOUR), width=width)
+    assert held
+    assert [line for line in text.splitlines() if len(line) > width] == []
+
+
+def test_what_a_step_is_about_to_do_fits_one_line_of_80_columns() -> None:
+    assert [step.does for step in TOUR if len(step.does) > 80] == []
+
+
+def test_the_summary_counts_what_was_sent_twice_and_what_was_lost(bare: Lab) -> None:
+    held, text = _taken(bare, Step("A node falls silent", "It does.", _holds))
+    row = next(line.split() for line in text.splitlines()[::-1] if "A node falls silent" in line)
+    assert (held, row) == (True, ["A", "node", "falls", "silent", "3", "1", "1"])
+
+
+def test_a_failing_step_ends_the_tour_and_says_what_it_saw(bare: Lab) -> None:
+    held, text = _taken(bare, Step("First", "It fails.", _fails), Step("Second", "Not reached.", _holds))
+    assert not held
+    assert "✗ This step failed." in text
+    assert "expected: none of 3 requests lost\nsaw: 1 lost [TimeoutError]\n" in text
+    assert "Second" not in text
+
+
+def test_the_commands_to_try_next_are_whole_lines(bare: Lab) -> None:
+    bare.copy_manifests()
+    written = io.StringIO()
+    Screen(Console(file=written, width=40, highlight=False)).next_commands(bare)
+    commands = [line.strip() for line in written.getvalue().splitlines()]
+    assert f"ip netns exec {bare.routers['leaf1'].name} ip route show proto bgp" in commands
+    assert "make demo-down" in commands
