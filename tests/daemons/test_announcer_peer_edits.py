@@ -5,6 +5,7 @@ up, and netlink which routes were deleted.
 """
 
 from collections.abc import AsyncIterator
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from tests.daemons.harness import kernel
 from tests.daemons.harness.frr import Frr
 from tests.daemons.harness.gobgp import NEW
 from tests.daemons.harness.kernel import RouteDeletions
-from tests.daemons.harness.netns import Lan
+from tests.daemons.harness.netns import Lan, Namespace
 
 ROUTES = 200
 IPV4, IPV6 = AfiSafi(family=Family.IPV4), AfiSafi(family=Family.IPV6)
@@ -75,7 +76,9 @@ class Scene(NamedTuple):
 
     def sessions(self) -> tuple[int, int]:
         """How often the session of each router came up."""
-        first, second = (router.neighbor(self.node).get("connectionsEstablished") for router in self.routers)
+        first, second = (
+            int(router.neighbor(self.node).get("connectionsEstablished") or 0) for router in self.routers
+        )
         return first, second
 
     async def edit(self, changed: BgpPeer, *, sessions: int) -> None:
@@ -106,8 +109,12 @@ async def scene(
     ):
         await speaker.settle(snapshot)
         for leaf in lan.routers:
-            await eventually(lambda leaf=leaf: len(kernel.routes(leaf)) == ROUTES, within=30, what="routes")
+            await eventually(partial(_has_all_routes, leaf), within=30, what="routes")
         yield Scene(speaker, snapshot, lan, (first, second))
+
+
+def _has_all_routes(leaf: Namespace) -> bool:
+    return len(kernel.routes(leaf)) == ROUTES
 
 
 async def test_what_a_session_need_not_know_resets_none(scene: Scene) -> None:
