@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import daemons, kernel, kubeproxy, state
+from lab import kernel, kubeproxy, state
 from lab.errors import LabError
-from lab.frr import Router
 from lab.kernel import NextHop
 from lab.lab import Lab, clean_up, held_lab
 from lab.namespaces import Namespace
@@ -23,25 +22,6 @@ from lab.traffic import requests, under_load
 VIP = {"default/web": ("198.51.100.1", "2001:db8:100::10"), "default/web-local": ("198.51.100.2",)}
 NODES4 = {"node1": "10.10.0.11", "node2": "10.10.0.12", "node3": "10.10.0.13"}
 NODES6 = {"node1": "fd00:10::11", "node2": "fd00:10::12", "node3": "fd00:10::13"}
-
-GOBGPD = """
-[global.config]
-as = 65000
-router-id = "{address}"
-[[neighbors]]
-[neighbors.config]
-neighbor-address = "10.10.0.1"
-peer-as = 65001
-[neighbors.bfd.config]
-enabled = true
-desired-minimum-tx-interval = 100000
-required-minimum-receive = 100000
-detection-multiplier = 3
-[[neighbors]]
-[neighbors.config]
-neighbor-address = "fd00:10::2"
-peer-as = 65001
-"""
 
 
 @pytest.fixture(scope="module")
@@ -154,43 +134,6 @@ def test_new_rules_replace_the_old_ones_at_once(forwarding: Lab) -> None:
     rules = node1.run("nft", "list", "ruleset")
     forwarding.program_kubeproxy(VIP)
     assert ("198.51.100.7" in rules, "198.51.100.1 " in rules) == (True, False)
-
-
-@pytest.fixture(scope="module")
-def peering(bare: Lab) -> Iterator[Lab]:
-    """The bare lab with a gobgpd in each node that peers with leaf1 by IPv4 and leaf2 by IPv6."""
-    for node, address in NODES4.items():
-        folder = bare.paths.runtime(node)
-        folder.mkdir(parents=True)
-        (folder / "gobgpd.toml").write_text(GOBGPD.format(address=address))
-        argv = (
-            *(str(daemons.gobgpd_binary()), "-f", str(folder / "gobgpd.toml"), "--pprof-disable"),
-            *("--api-hosts", f"unix://{folder}/api.sock"),
-        )
-        bare.processes.start(f"{node}-bare-gobgpd", bare.space(node).argv(*argv))
-    yield bare
-    for node in NODES4:
-        bare.processes.stop(f"{node}-bare-gobgpd")
-
-
-def _established(router: Router, peers: dict[str, str]) -> bool:
-    return set(router.established()) == set(peers.values())
-
-
-def test_a_gobgpd_in_each_node_gets_sessions_with_both_routers(peering: Lab) -> None:
-    leaf1, leaf2 = peering.routers["leaf1"], peering.routers["leaf2"]
-    wait_until(lambda: _established(leaf1, NODES4), within=30.0, what="leaf1's IPv4 sessions")
-    wait_until(lambda: _established(leaf2, NODES6), within=30.0, what="leaf2's IPv6 sessions")
-
-
-def test_the_routers_speak_bfd_with_whoever_speaks_it(peering: Lab) -> None:
-    leaf1 = peering.routers["leaf1"]
-
-    def up() -> bool:
-        states = {entry["peer"]: entry["status"] for entry in leaf1.show("show bfd peers")}
-        return all(states.get(peer) == "up" for peer in NODES4.values())
-
-    wait_until(up, within=30.0, what="leaf1's BFD sessions")
 
 
 def test_two_labs_can_be_up_at_once_with_the_same_addresses(bare: Lab, ecmp: Path) -> None:
