@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -39,7 +40,8 @@ class Process:
     def __init__(self, make: MakeAnnouncer, *, node: str, clock: Clock, resync: float, **facts: Any) -> None:
         self._wake = WakeUp()
         self._clock = clock
-        self._loop = Loop("test", self._cycle, wake=self._wake, clock=clock, resync=resync)
+        # With a resync of 0 every cycle reads everything back; it takes a wake-up all the same.
+        self._loop = Loop("test", self._cycle, wake=self._wake, clock=clock, resync=resync or 30.0)
         self._facts = {"node": node, "first_seen": clock.monotonic(), **facts}
         self.announcer = make(self._wake.set)
         self.snapshot = Snapshot()
@@ -82,9 +84,10 @@ class Process:
         """Have it look, three times, at a snapshot that it cannot put in effect."""
         for _ in range(3):
             revision = self.put(snapshot).revision
-            await eventually(
-                lambda wanted=revision: self.told and self.last.revision == wanted, within=60, what="a cycle"
-            )
+            await eventually(partial(self._has_looked, revision), within=60, what="a cycle")
+
+    def _has_looked(self, revision: int) -> bool:
+        return bool(self.told) and self.last.revision == revision
 
     async def until(self, true: Callable[[], Any], *, within: float = 60.0) -> None:
         """Wait for something in its announcements."""
