@@ -1,4 +1,7 @@
-"""What is wrong with objects in the light of the others: from all who know, when it may have changed."""
+"""What is wrong with objects in the light of the others, looked for again only when it may have changed.
+
+Admission and the reader of GoBGP policies find it; here is only when they are asked.
+"""
 
 from collections.abc import Mapping
 

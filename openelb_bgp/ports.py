@@ -12,7 +12,7 @@ import msgspec
 
 from .model.errors import Defect, InvalidResource
 from .model.facts import Facts, ProbeTarget
-from .model.meta import EMPTY, Kind, ObjectRef
+from .model.meta import EMPTY, Kind, ObjectRef, Patch
 from .model.pools import Protocol
 from .model.reasons import Refused
 from .model.snapshot import Resource, Snapshot
@@ -84,8 +84,8 @@ class StatusWrite(msgspec.Struct, frozen=True, kw_only=True):
 
     ref: ObjectRef
     status: Status | None
-    labels: Mapping[str, str | None] = EMPTY
-    annotations: Mapping[str, str | None] = EMPTY
+    labels: Patch = EMPTY
+    annotations: Patch = EMPTY
     remove_finalizers: tuple[str, ...] = ()
     based_on: str = ""
 

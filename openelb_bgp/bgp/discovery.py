@@ -75,12 +75,9 @@ def neighbours(
     present = [_address(one) for one in _defaults(gateways, wanted or frozenset(Family))]
     missed: dict[tuple[str, str], float | None] = {(peer.name, address): None for address in present}
     for key, since in memory.items():
-        if (
-            key[0] == peer.name
-            and key not in missed
-            and now < (gone := now if since is None else since) + (LINGER_SECONDS)
-        ):
-            missed[key] = gone
+        gone_at = now if since is None else since
+        if key[0] == peer.name and key not in missed and now < gone_at + LINGER_SECONDS:
+            missed[key] = gone_at
     return Neighbours(
         carried=_carried(sorted(address for _, address in missed), wanted),
         memory=missed,

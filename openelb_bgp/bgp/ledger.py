@@ -61,17 +61,11 @@ class Ledger:
 
     def _own(self, prefix: Network) -> dict[Bundle, int]:
         """This ledger's own counts of a prefix, copied from the previous one's at the first touch."""
-        before = self._counts.get(prefix)
-        if self._before is None:
-            own = before
-        elif prefix in self._before:
-            return self._counts[prefix]
-        else:
+        if self._before is not None and prefix not in self._before:
+            before = self._counts.get(prefix)
             self._before[prefix] = EMPTY if before is None else before
-            own = None if before is None else before.copy()
-        if own is None or own is not before:
-            own = self._counts[prefix] = {} if own is None else own
-        return own
+            self._counts[prefix] = {} if before is None else before.copy()
+        return self._counts.setdefault(prefix, {})
 
 
 def _distinct(counts: Mapping[Bundle, int]) -> tuple[Bundle, ...]:

@@ -78,10 +78,9 @@ class RouteBook:
         """The largest number of paths that any prefix of a family has."""
         most = dict.fromkeys(Family, 0)
         for claims in self._used:
-            count = len(self._resolver.resolution(claims).entries)
-            most[claims[0]] = max(
-                most[claims[0]], min(count, 1) if claims[0] in self.terms.one_path else count
-            )
+            family, count = claims[0], len(self._resolver.resolution(claims).entries)
+            taken = min(count, 1) if family in self.terms.one_path else count
+            most[family] = max(most[family], taken)
         return most
 
     def problems(self) -> list[Problem]:
@@ -147,6 +146,7 @@ class RouteBook:
             touched = [key for turn in turns for key in self._replace(turn)]
             self.changed = frozenset(key for key in touched if self.paths.get(key) != last.paths.get(key))
             return
+        # Only walked through, which ends the making of the ledger: every prefix is made anew.
         for _ in turns:
             pass
         self.paths, self._used = {}, {}
@@ -206,7 +206,7 @@ class Resolver:
 def make_book(
     terms: RouteTerms, services: Services, slices: Slices, *, now: float, previous: RouteBook | None = None
 ) -> RouteBook:
-    """The book of these Services on these terms. `previous` saves work and is not changed."""
+    """The book of these Services on these terms. `previous` saves work; what it says stays as it is."""
     return RouteBook(terms, services, slices, now=now, previous=previous)
 
 

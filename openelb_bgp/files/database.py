@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-from openelb_bgp.model.meta import Key, Kind, ObjectRef
+from openelb_bgp.model.meta import Key, Kind, ObjectRef, Patch
 from openelb_bgp.model.statuses import Status
 from openelb_bgp.ports import Event, NotWritten, StatusWrite
 
 from . import schema
 from .lock import opening
-from .rows import Patch, Row
+from .rows import Row
 
 MOST_EVENTS = 1000
 _MANY = 500

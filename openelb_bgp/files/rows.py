@@ -1,24 +1,20 @@
 """What the state holds of one object, and how that reads over the object's manifest. Pure."""
 
 import sys
-from collections.abc import Mapping
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import msgspec
 
 from openelb_bgp.decode.services import address_or_none
 from openelb_bgp.model import keys
 from openelb_bgp.model.conditions import Condition
-from openelb_bgp.model.meta import Kind, Meta, ObjectRef
+from openelb_bgp.model.meta import Kind, Meta, ObjectRef, Patch, patched
 from openelb_bgp.model.services import Ingress, Service
 from openelb_bgp.model.snapshot import Resource
 from openelb_bgp.model.speakers import Speaker
 from openelb_bgp.model.statuses import LoadBalancerIngress, ServiceStatus, SpeakerStatus
 
 from .errors import DamagedState
-
-Patch = Mapping[str, str | None]
-"""Labels or annotations that are set over the manifest's; None takes one away."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -101,14 +97,6 @@ def speaker_of(row: Row, *, ready: bool) -> Speaker:
     """The Speaker that a row reports. Raises DamagedState for a status that is none."""
     meta = Meta(name=row.ref.key.name, resource_version=str(row.revision))
     return Speaker(meta, _decode(row, SpeakerStatus), ready)
-
-
-def patched(values: Mapping[str, str], patch: Patch) -> Mapping[str, str]:
-    """Labels or annotations with a patch applied; the same mapping where it changes nothing."""
-    laid = {**values, **patch}
-    if None in laid.values():
-        laid = {key: value for key, value in laid.items() if value is not None}
-    return values if laid == values else cast(Mapping[str, str], laid)
 
 
 def _meta(meta: Meta, overlay: Overlay) -> Meta:

@@ -13,7 +13,7 @@ from typing import Any
 
 from openelb_bgp.decode import api_version_of, kind_of
 from openelb_bgp.decode.metadata import ref_of
-from openelb_bgp.model.meta import Kind, ObjectRef
+from openelb_bgp.model.meta import Kind, ObjectRef, patched
 from openelb_bgp.ports import Clock
 from openelb_bgp.report.times import rfc3339
 from openelb_bgp.runtime.loop import WakeUp
@@ -23,7 +23,7 @@ from .database import KeptEvent
 from .documents import Document, documents
 from .doorbell import Doorbell
 from .errors import FilesError, StateError
-from .rows import Row, patched
+from .rows import Row
 from .tree import survey
 from .watch import FolderWatch
 

@@ -86,7 +86,7 @@ def claim_of(service: Service, book: PoolBook) -> Claim | None:
     """The Service's claim; None if it concerns us in no way."""
     standing = standing_of(service, book.rules)
     request = request_of(service)
-    if not service.ingress and standing is Standing.OURS and not _notes(service):
+    if not service.ingress and standing is Standing.OURS and not _has_notes(service):
         return Claim(ref=service.ref, service=service, standing=standing, request=request)
     if standing is Standing.NOT_OURS and not _concerns_us(service):
         return None
@@ -119,7 +119,7 @@ def _whole_gap(request: Request) -> Gap:
     )
 
 
-def _notes(service: Service) -> bool:
+def _has_notes(service: Service) -> bool:
     return keys.ALLOCATED_ANNOTATION in service.meta.annotations
 
 
@@ -184,7 +184,7 @@ def _whose(
     if holding:
         pool = label if label in holding else holding[0]
         return Given(address, pool, pool)
-    if label and not _notes(service):
+    if label and not _has_notes(service):
         return Given(address, label, label, _reason_outside(label, book))
     return None
 

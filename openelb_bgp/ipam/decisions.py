@@ -4,7 +4,7 @@ Which address goes where has been decided before; the words are made in `outcome
 with the Service as it stands, so that a restart writes nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
@@ -12,7 +12,7 @@ from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.allocated import format_allocated
 from openelb_bgp.model.conditions import Condition
-from openelb_bgp.model.meta import ObjectRef
+from openelb_bgp.model.meta import ObjectRef, Patch, patched
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import Ingress, Service
 from openelb_bgp.ports import Event
@@ -89,12 +89,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.service.ref
 
     @property
-    def labels(self) -> dict[str, str | None]:
+    def labels(self) -> Patch:
         """Our label as a StatusWrite wants it; None: absent."""
         return {keys.EIP_LABEL: self.marks.pool}
 
     @property
-    def annotations(self) -> dict[str, str | None]:
+    def annotations(self) -> Patch:
         """Our annotations as a StatusWrite wants them; None: absent."""
         return {
             keys.ALLOCATED_ANNOTATION: self.marks.allocated,
@@ -111,8 +111,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         kept = tuple(one for one in service.conditions if one.type != keys.ALLOCATED_CONDITION)
         meta = msgspec.structs.replace(
             service.meta,
-            labels=_with(service.meta.labels, self.labels),
-            annotations=_with(service.meta.annotations, self.annotations),
+            labels=patched(service.meta.labels, self.labels),
+            annotations=patched(service.meta.annotations, self.annotations),
             finalizers=tuple(one for one in service.meta.finalizers if one not in self.remove_finalizers),
         )
         return msgspec.structs.replace(
@@ -272,8 +272,3 @@ def _node_proxy(service: Service) -> Refused:
         Reason.NODE_PROXY_NOT_OFFERED,
         f"node-proxy is not offered; remove the annotation {key} to get an address from an Eip",
     )
-
-
-def _with(current: Mapping[str, str], wanted: Mapping[str, str | None]) -> dict[str, str]:
-    merged = {key: value for key, value in current.items() if key not in wanted}
-    return merged | {key: value for key, value in wanted.items() if value is not None}

@@ -3,12 +3,16 @@
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
 """The default of fields that are mappings: it can be shared, because nobody can change it."""
+
+
+Patch = Mapping[str, str | None]
+"""Labels or annotations to be set; None takes one away."""
 
 
 class Kind(enum.StrEnum):
@@ -81,6 +85,14 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> Key:
         """Namespace and name."""
         return Key(self.namespace, self.name)
+
+
+def patched(values: Mapping[str, str], patch: Patch) -> Mapping[str, str]:
+    """Labels or annotations with a patch applied; the same mapping where it changes nothing."""
+    laid = {**values, **patch}
+    if None in laid.values():
+        laid = {key: value for key, value in laid.items() if value is not None}
+    return values if laid == values else cast(Mapping[str, str], laid)
 
 
 class Requirement(msgspec.Struct, frozen=True):

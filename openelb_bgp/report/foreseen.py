@@ -4,11 +4,10 @@ Allocation decides from what Services show: until the source shows a write, an a
 free, and another Service could be given the same.
 """
 
-from collections.abc import Mapping
-
 import msgspec
 
 from openelb_bgp.model.addresses import parse_address
+from openelb_bgp.model.meta import patched
 from openelb_bgp.model.services import Ingress, Service
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.statuses import ServiceStatus
@@ -36,8 +35,8 @@ def written(service: Service, write: StatusWrite) -> Service:
         return service
     meta = msgspec.structs.replace(
         service.meta,
-        labels=_changed(service.meta.labels, write.labels),
-        annotations=_changed(service.meta.annotations, write.annotations),
+        labels=patched(service.meta.labels, write.labels),
+        annotations=patched(service.meta.annotations, write.annotations),
         finalizers=tuple(one for one in service.meta.finalizers if one not in write.remove_finalizers),
     )
     entries = tuple(
@@ -45,7 +44,3 @@ def written(service: Service, write: StatusWrite) -> Service:
         for one in status.load_balancer.ingress
     )
     return msgspec.structs.replace(service, meta=meta, ingress=entries, conditions=status.conditions)
-
-
-def _changed(there: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
-    return {key: value for key, value in {**there, **changes}.items() if value is not None}

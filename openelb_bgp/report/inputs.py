@@ -8,7 +8,7 @@ from typing import Protocol as Port
 
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.conditions import Condition
-from openelb_bgp.model.meta import Key
+from openelb_bgp.model.meta import Key, Patch
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import Ingress, Service
@@ -63,12 +63,12 @@ class Decision(Port):
         ...
 
     @property
-    def labels(self) -> Mapping[str, str | None]:
+    def labels(self) -> Patch:
         """Our labels; None: absent."""
         ...
 
     @property
-    def annotations(self) -> Mapping[str, str | None]:
+    def annotations(self) -> Patch:
         """Our annotations; None: absent."""
         ...
 

@@ -38,6 +38,7 @@ _IN_PART = frozenset(
 )
 _SERVICE = f"{Kind.SERVICE} "
 _WAITING = Refused(Reason.WAITING_FOR_SYNC, "the speakers have not applied it yet; this lasts a moment")
+# Says the same as _WAITING, and is another object: a speaker that may announce it has only to catch up.
 _BEHIND = Refused(_WAITING.reason, _WAITING.message)
 
 
