@@ -123,13 +123,13 @@ def _has_left(node: str, facts: Facts) -> bool:
 
 
 def _drains(nodes: Mapping[str, NodeState], facts: Facts, previous: HopMemory | None) -> dict[str, float]:
-    """Since when each draining node drains; a restart must not start this node's grace anew."""
+    """Since when each draining node drains; a restart of this speaker must not start a grace anew."""
     since: dict[str, float] = {}
     for name, node in nodes.items():
         if not node.draining:
             continue
         known = None if previous is None else previous.draining.get(name)
-        if known is None and previous is None and name == facts.node and not _adopted_own(facts, node):
+        if known is None and previous is None and not _was_advertised(node, facts):
             known = _LONG_AGO
         if known is None and name == facts.node:
             known = facts.draining_since
@@ -137,10 +137,12 @@ def _drains(nodes: Mapping[str, NodeState], facts: Facts, previous: HopMemory | 
     return since
 
 
-def _adopted_own(facts: Facts, node: NodeState) -> bool:
-    """Whether gobgpd was found with paths of this node itself."""
-    own = {str(one.ip) for link in facts.links for one in link.addresses} | {str(x) for x in node.addresses}
-    return not _UNSPECIFIED.union(own).isdisjoint(next_hop for _, next_hop in facts.adopted or ())
+def _was_advertised(node: NodeState, facts: Facts) -> bool:
+    """Whether gobgpd was found with paths that have the node as next hop."""
+    texts = {str(one) for one in node.addresses}
+    if node.name == facts.node:
+        texts |= _UNSPECIFIED.union(str(one.ip) for link in facts.links for one in link.addresses)
+    return not texts.isdisjoint(next_hop for _, next_hop in facts.adopted or ())
 
 
 def _grace_ends(drains: Mapping[str, float], conf: BgpConf, facts: Facts) -> list[float]:

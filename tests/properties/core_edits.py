@@ -287,7 +287,7 @@ acts = st.builds(
 )
 
 
-def _sane() -> dict[str, Json]:
+def sane() -> dict[str, Json]:
     """A folder in which everything is announced: what is drawn spoils it in few places at a time."""
     found = {
         "conf.yaml": resource("BgpConf", "default", {"as": 65000}),
@@ -316,5 +316,5 @@ def folders(draw: st.DrawFn) -> dict[str, Json]:
     """A folder to begin with."""
     changed = draw(st.lists(st.sampled_from(sorted(FILES)), max_size=10, unique=True))
     drawn = {name: draw(FILES[name]) for name in changed if not goes(draw, name)}
-    kept = {name: document for name, document in _sane().items() if name not in changed}
+    kept = {name: document for name, document in sane().items() if name not in changed}
     return dict(sorted({**kept, **drawn}.items()))

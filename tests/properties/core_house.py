@@ -7,7 +7,7 @@ are a table of what they negotiate. What is drawn, and what must hold, is not he
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 from typing import Any
 
 import msgspec
@@ -38,6 +38,7 @@ from openelb_bgp.model.statuses import (
     GobgpStatus,
     PeerState,
     RouteCounts,
+    ServiceStatus,
     SessionStatus,
     SpeakerStatus,
     Status,
@@ -313,11 +314,10 @@ class House:
     def cycle(self, *, late: bool = False) -> bool:
         """The controller, then every speaker, each once; whether anything changed.
 
-        With `late` the source shows what the controller wrote only in the next cycle.
+        With `late` the source goes on not showing what the controller has written.
         """
-        self.deliver_late()
         writes = self.controller.step(self.store.snapshot, self.now)
-        self._late = self._commit(writes)
+        self._late += self._commit(writes)
         if not late:
             self.deliver_late()
         acted = [self._step(speaker) for _, speaker in sorted(self.speakers.items())]
@@ -445,6 +445,16 @@ def _row(write: StatusWrite, before: Row | None, revision: int) -> Row | None:
         tuple(sorted({*(before.finalizers if before else ()), *write.remove_finalizers})),
         revision,
     )
+
+
+def written_addresses(house: House) -> dict[Key, frozenset[Address]]:
+    """Which Service has which addresses in the state, shown by the source or not yet."""
+    found = {}
+    for one, row in house.rows.items():
+        if one.kind is Kind.SERVICE:
+            status = msgspec.json.decode(row.status or b"{}", type=ServiceStatus)
+            found[one.key] = frozenset(ip_address(entry.ip) for entry in status.load_balancer.ingress)
+    return found
 
 
 def addresses_of(snapshot: Snapshot) -> dict[Key, frozenset[Address]]:

@@ -6,7 +6,7 @@ At the end, having come step by step is the same as starting fresh, and so is an
 import random
 from collections.abc import Mapping, Sequence
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from openelb_bgp.eligibility import Eligibility, eligible_nodes
@@ -17,8 +17,16 @@ from openelb_bgp.model.allocated import pool_of
 from openelb_bgp.model.meta import Key, Kind
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
-from tests.properties.core_edits import Act, Json, acts, folders
-from tests.properties.core_house import House, Speaker, addresses_of, offers_of, routes_of, statuses_of
+from tests.properties.core_edits import Act, Json, acts, folders, sane, service
+from tests.properties.core_house import (
+    House,
+    Speaker,
+    addresses_of,
+    offers_of,
+    routes_of,
+    statuses_of,
+    written_addresses,
+)
 
 
 def play(folder: Mapping[str, Json], story: Sequence[Act], *, order: random.Random | None = None) -> House:
@@ -32,7 +40,7 @@ def play(folder: Mapping[str, Json], story: Sequence[Act], *, order: random.Rand
         house.cycle(late=act.late)
         look(house)
         stay(before, house.seen)
-        house.cycle()
+        house.cycle(late=act.late)
         look(house)
         house.now += act.wait
     house.settle()
@@ -60,16 +68,17 @@ def perform(house: House, act: Act) -> None:
 
 
 def look(house: House) -> None:
-    no_address_is_on_two_services_that_may_not_share(house.seen)
+    no_address_is_on_two_services_that_may_not_share(house)
     for speaker in house.speakers.values():
         no_path_is_of_a_node_that_is_not_eligible(speaker, house.store.snapshot)
 
 
-def no_address_is_on_two_services_that_may_not_share(snapshot: Snapshot) -> None:
+def no_address_is_on_two_services_that_may_not_share(house: House) -> None:
     holders: dict[Address, list[Service]] = {}
-    for service in snapshot.services.values():
-        for address in service.addresses:
-            holders.setdefault(address, []).append(service)
+    services = house.seen.services
+    for key, addresses in written_addresses(house).items():
+        for address in addresses:
+            holders.setdefault(address, []).append(services[key])
     for address, found in holders.items():
         for one in found:
             for other in found:
@@ -89,12 +98,12 @@ def no_path_is_of_a_node_that_is_not_eligible(speaker: Speaker, snapshot: Snapsh
         entry = book.entry(key)
         assert entry is not None
         allowed: set[str] = set()
-        for service in (snapshot.services[one] for one in owners[key.prefix]):
-            for address in service.addresses:
-                pool = pool_of(address, service, snapshot.eips)
+        for owner in (snapshot.services[one] for one in owners[key.prefix]):
+            for address in owner.addresses:
+                pool = pool_of(address, owner, snapshot.eips)
                 if pool is not None and address in key.prefix:
                     may = eligible_nodes(
-                        snapshot, service, address, selector=pool.node_selector, eligibility=eligibility
+                        snapshot, owner, address, selector=pool.node_selector, eligibility=eligibility
                     )
                     allowed |= may.eligible | may.leaving
         assert entry.node in allowed, (key, entry.node, allowed)
@@ -164,6 +173,18 @@ def fresh(house: House) -> House:
     return again
 
 
+def without_services(*names: str) -> dict[str, Json]:
+    gone = {f"service-{name}.yaml" for name in names}
+    return {file: document for file, document in sane().items() if file not in gone}
+
+
+def unseen(**apps: str) -> Act:
+    """Services come or change while the source does not show what was written for any."""
+    return Act(
+        batch={f"service-{name}.yaml": service(name, app=app) for name, app in apps.items()}, late=True
+    )
+
+
 def is_same_as(one: House, other: House) -> None:
     assert statuses_of(one) == statuses_of(other)
     assert offers_of(one) == offers_of(other)
@@ -177,6 +198,7 @@ def is_same_as(one: House, other: House) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(folders(), st.lists(acts, max_size=6))
+@example(without_services("p", "q"), [unseen(q="x"), unseen(p="x", q="y")])
 def test_a_replay_of_any_edits_ends_as_starting_fresh_at_their_end(
     folder: dict[str, Json], story: list[Act]
 ) -> None:

@@ -118,6 +118,17 @@ def test_in_rack_mode_everybody_lets_the_draining_node_go_after_its_grace() -> N
     assert next_hops(later) == {PREFIX: {"self", "10.0.0.3"}}
 
 
+def test_in_rack_mode_a_restart_brings_no_node_back_that_has_left() -> None:
+    left = world().with_(
+        bgp_confs=[conf(next_hops=NextHops.RACK)],
+        nodes=[node("a", 1), drained("b", 2), node("c", 3)],
+        adopted=frozenset({(PREFIX, "None"), (PREFIX, "10.0.0.3")}),
+    )
+    assert next_hops(left.plan()) == {PREFIX: {"self", "10.0.0.3"}}
+    leaving = left.with_(adopted=frozenset({(PREFIX, "10.0.0.2")}))
+    assert "10.0.0.2" in next_hops(leaving.plan())[PREFIX]
+
+
 def test_zero_eligible_nodes_withdraws_a_draining_node_too() -> None:
     first = draining().plan(previous=world().plan())
     assert draining(slices={}).plan(previous=first).paths == {}
