@@ -82,7 +82,7 @@ def services(
         for service in by_kind.get("Service", [])
         for name in [key_of(service)]
         for address in addresses.get(name, ())
-        for port in service["spec"]["ports"]
+        for port in service["spec"].get("ports") or ()
     )
 
 

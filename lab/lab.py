@@ -244,5 +244,7 @@ def _port(pod: Node) -> int:
 
 def ingress_of(service: Mapping[str, Any]) -> tuple[str, ...]:
     """The load-balancer addresses in a Service's status, IPv4 first."""
-    ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress", [])
+    # Any of them may be written as null.
+    balancer = (service.get("status") or {}).get("loadBalancer") or {}
+    ingress = balancer.get("ingress") or []
     return tuple(sorted((entry["ip"] for entry in ingress), key=lambda ip: (":" in ip, ip)))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from lab.kubeproxy import Endpoint, Exposed, render, services
+from lab.lab import ingress_of
 
 SERVICE: dict[str, Any] = {
     "kind": "Service",
@@ -36,6 +37,19 @@ def test_a_service_is_exposed_at_each_address_with_the_endpoints_of_its_family()
     assert found == (
         _exposed(Endpoint("10.0.0.1", 8080, "a", ready=False, serving=False), local=True),
         Exposed("shop/web", "2001:db8::1", "tcp", 80, True, (Endpoint("fd00::1", 8080, "b"),)),
+    )
+
+
+def test_a_service_without_ports_or_status_exposes_nothing_and_stops_nothing() -> None:
+    bare = SERVICE | {"metadata": {"name": "bare", "namespace": "shop"}, "spec": {"ports": None}}
+    found = services([bare, SERVICE], {"shop/bare": ("192.0.2.9",), "shop/web": ("192.0.2.1",)})
+    assert found == (_exposed(local=True),)
+    assert ingress_of(bare | {"status": None}) == ()
+    assert ingress_of(
+        {"status": {"loadBalancer": {"ingress": [{"ip": "2001:db8::1"}, {"ip": "192.0.2.1"}]}}}
+    ) == (
+        "192.0.2.1",
+        "2001:db8::1",
     )
 
 
