@@ -6,7 +6,7 @@ At the end, having come step by step is the same as starting fresh, and so is an
 import random
 from collections.abc import Mapping, Sequence
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openelb_bgp.eligibility import Eligibility, eligible_nodes
@@ -173,18 +173,6 @@ def fresh(house: House) -> House:
     return again
 
 
-def without_services(*names: str) -> dict[str, Json]:
-    gone = {f"service-{name}.yaml" for name in names}
-    return {file: document for file, document in sane().items() if file not in gone}
-
-
-def unseen(**apps: str) -> Act:
-    """Services come or change while the source does not show what was written for any."""
-    return Act(
-        batch={f"service-{name}.yaml": service(name, app=app) for name, app in apps.items()}, late=True
-    )
-
-
 def is_same_as(one: House, other: House) -> None:
     assert statuses_of(one) == statuses_of(other)
     assert offers_of(one) == offers_of(other)
@@ -198,7 +186,6 @@ def is_same_as(one: House, other: House) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(folders(), st.lists(acts, max_size=6))
-@example(without_services("p", "q"), [unseen(q="x"), unseen(p="x", q="y")])
 def test_a_replay_of_any_edits_ends_as_starting_fresh_at_their_end(
     folder: dict[str, Json], story: list[Act]
 ) -> None:
@@ -218,3 +205,15 @@ def test_the_order_of_input_within_a_batch_never_matters(
     assert mixed.store.snapshot == house.store.snapshot
     assert mixed.rows == house.rows
     assert routes_of(mixed) == routes_of(house)
+
+
+def test_an_address_on_its_way_stays_while_its_service_is_edited_and_another_comes() -> None:
+    house = House({file: what for file, what in sane().items() if file != "service-p.yaml"})
+    house.edit({"service-q.yaml": service("q")})
+    house.cycle(late=True)
+    given_to_q = written_addresses(house)[Key("shop", "q")]
+    house.edit({"service-p.yaml": service("p"), "service-q.yaml": service("q", app="y")})
+    house.cycle(late=True)
+    look(house)
+    assert given_to_q
+    assert written_addresses(house)[Key("shop", "q")] == given_to_q
