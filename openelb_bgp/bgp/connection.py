@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 PULSE = 3.0
 """Seconds between two questions to a gobgpd that says nothing: a hung one is found before its peers leave."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 1.0
+_PATIENCE = 3.0
+"""Seconds for a gobgpd that missed an answer to give one, before it is replaced."""
 
 Follow = Callable[[Gobgp], Awaitable[None]]
 """Observes over a connection for as long as it lasts. Raises GobgpError at its end."""
@@ -40,6 +42,7 @@ class Connection:
         self._changed = changed
         self._gobgp: Gobgp | None = None
         self._error: GobgpError | None = None
+        self._hung_at: float | None = None
         self._given_up = asyncio.Event()
         self._in_use = asyncio.Lock()
 
@@ -71,7 +74,7 @@ class Connection:
         while True:
             gobgp = await self._open()
             opened_at = self._clock.monotonic()
-            self._gobgp, self._error = gobgp, None
+            self._gobgp, self._error, self._hung_at = gobgp, None, None
             self._given_up.clear()
             self._changed()
             # Cancelled here it stays open: an end may take a last few cycles, and `close`.
@@ -101,21 +104,23 @@ class Connection:
 
     async def _try_to_open(self) -> Gobgp:
         try:
-            if isinstance(self._error, Stopped):
-                # 4.x after StopBgp refuses every call for the rest of its life.
+            if self._is_beyond_hope():
                 await self._revive()
             return await self._daemon.connect()
         except GobgpError as error:
-            hung_again = isinstance(error, SidecarHung) and isinstance(self._error, SidecarHung)
             self._note(error)
             self._changed()
-            if hung_again:
-                await self._revive()
             raise
 
+    def _is_beyond_hope(self) -> bool:
+        """Whether only another gobgpd helps: this one has stopped for good (4.x), or hangs."""
+        if isinstance(self._error, Stopped):
+            return True
+        return self._hung_at is not None and self._clock.monotonic() - self._hung_at >= _PATIENCE
+
     async def _revive(self) -> None:
-        """A gobgpd that hangs or has stopped: what it announced is lost anyway unless a new one comes."""
         log.warning("gobgpd_restarting", why=str(self._error))
+        self._hung_at = None
         with contextlib.suppress(CannotRestart):
             await self._daemon.restart()
 
@@ -148,4 +153,6 @@ class Connection:
     def _note(self, error: GobgpError | None) -> None:
         if error is not None and str(error) != str(self._error):
             log.error("gobgpd_lost", error=str(error))
+        if isinstance(error, SidecarHung) and self._hung_at is None:
+            self._hung_at = self._clock.monotonic()
         self._error = error

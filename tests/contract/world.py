@@ -18,6 +18,8 @@ from openelb_bgp.model.snapshot import Snapshot
 
 NODE = "node1"
 NODE_ASN, ROUTER_ASN = 65000, 65001
+IMPORT_ALL = '[global.apply-policy.config]\ndefault-import-policy = "accept-route"\n'
+"""A policy by which gobgpd keeps what routers tell it."""
 
 
 def address(number: int) -> IPv4Address:
