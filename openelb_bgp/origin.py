@@ -11,7 +11,6 @@ import msgspec
 import structlog
 
 from openelb_bgp.files.errors import FilesError, StateError
-from openelb_bgp.files.manifests import FileProblem
 from openelb_bgp.files.source import FilesSource
 from openelb_bgp.files.state import CONTROLLER, State, speaker_role
 from openelb_bgp.host.netlink import HostState, read_host
@@ -59,11 +58,10 @@ async def opened(settings: SourceSettings, *, node: str | None, owner: bool) -> 
     """
     clock = SystemClock()
     role = CONTROLLER if node is None else speaker_role(node)
-    told = _Told()
     state = State.open(settings.state, role=role, owner=owner, clock=clock)
     try:
         here = None if node is None else own_node(node, await read_host())
-        source = FilesSource(settings.files, state, clock, own_node=here, on_problem=lambda: told.say(source))
+        source = FilesSource(settings.files, state, clock, own_node=here)
 
         def host_is(host: HostState) -> None:
             if node is not None:
@@ -72,22 +70,6 @@ async def opened(settings: SourceSettings, *, node: str | None, owner: bool) -> 
         yield Origin(Store(), source, state, clock, lambda: _stored(state), host_is)
     finally:
         await state.close()
-
-
-class _Told:
-    """File problems that the log has told already."""
-
-    def __init__(self) -> None:
-        self._problems: frozenset[FileProblem] = frozenset()
-
-    def say(self, source: FilesSource) -> None:
-        """Log what came and what went."""
-        now = frozenset(source.problems)
-        for problem in sorted(now - self._problems):
-            log.warning("manifest_not_used", problem=str(problem))
-        for problem in sorted(self._problems - now):
-            log.info("manifest_mended", problem=str(problem))
-        self._problems = now
 
 
 async def exit_code_of(daemon: Awaitable[None]) -> int:

@@ -60,6 +60,24 @@ def pool_events(ref: ObjectRef, *, before: EipStatus | None, after: EipStatus) -
     ]
 
 
+def condition_events(
+    ref: ObjectRef, types: Sequence[str], *, before: Sequence[Condition] | None, after: Sequence[Condition]
+) -> list[Event]:
+    """What turned of these conditions, told under the condition's reason.
+
+    Of an object that is seen for the first time (`before` None) only what is wrong is news.
+    """
+    told = []
+    for type_ in types:
+        now, was = find(after, type_), find(before or (), type_)
+        if now is None or (was is not None and (was.status, was.reason) == (now.status, now.reason)):
+            continue
+        met = now.status == "True"
+        if was is not None or not met:
+            told.append(Event(ref=ref, reason=now.reason, message=now.message, warning=not met))
+    return told
+
+
 def not_written(writes: Sequence[StatusWrite], why: str) -> tuple[Event, ...]:
     """What to say of Services whose status could not be written: nothing was assigned or released."""
     return tuple(

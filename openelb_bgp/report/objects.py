@@ -15,7 +15,7 @@ from openelb_bgp.model.statuses import BgpConfStatus, BgpPeerStatus, EipStatus, 
 from openelb_bgp.ports import Event, StatusWrite
 
 from .conditions import valid_and_ready
-from .events import pool_events
+from .events import condition_events, pool_events
 from .inputs import PoolUse
 from .ledger import Ledger
 from .pools import eip_status
@@ -74,6 +74,9 @@ def report_objects(
     )
 
 
+_Ours = EipStatus | BgpConfStatus | BgpPeerStatus
+
+
 class _Objects:
     """One cycle's look at the objects."""
 
@@ -127,31 +130,40 @@ class _Objects:
             )
             self._keep(pool.ref, pool.meta, status)
             self.events += pool_events(pool.ref, before=previous, after=status)
+            self._tell(pool.ref, ("Valid",), previous, status)
 
     def _routing(self) -> None:
         for name, conf in sorted(self._snapshot.bgp_confs.items()):
             if not conf.left_to_cni:
+                known = self._previous(conf.ref, BgpConfStatus)
                 conf_status = bgp_conf_status(
                     conf,
                     self._snapshot,
                     counts=name == keys.BGP_CONF_NAME,
                     defects=self._defects_of(conf.ref),
-                    previous=self._previous(conf.ref, BgpConfStatus),
+                    previous=known,
                     now=self._now,
                 )
                 self._keep(conf.ref, conf.meta, conf_status)
+                self._tell(conf.ref, ("Valid", "Ready"), known, conf_status)
         for _, peer in sorted(self._snapshot.bgp_peers.items()):
             if not peer.left_to_cni:
+                before = self._previous(peer.ref, BgpPeerStatus)
                 peer_status = bgp_peer_status(
                     peer,
                     self._snapshot,
                     defects=self._defects_of(peer.ref),
-                    previous=self._previous(peer.ref, BgpPeerStatus),
+                    previous=before,
                     now=self._now,
                 )
                 self._keep(peer.ref, peer.meta, peer_status)
+                self._tell(peer.ref, ("Valid", "Ready"), before, peer_status)
 
-    def _unusable(self, invalid: InvalidResource) -> EipStatus | BgpConfStatus | BgpPeerStatus:
+    def _tell(self, ref: ObjectRef, types: tuple[str, ...], before: _Ours | None, after: _Ours) -> None:
+        known = None if before is None else before.conditions
+        self.events += condition_events(ref, types, before=known, after=after.conditions)
+
+    def _unusable(self, invalid: InvalidResource) -> _Ours:
         """What was reported of it last stays, with the conditions of an object that cannot be used."""
         known = self._before.get(invalid.ref)
         empty = _EMPTY[invalid.ref.kind]
