@@ -42,7 +42,7 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
         return next((one for one in self.addresses if one.version == family.value), None)
 
 
-class Backends(msgspec.Struct, frozen=True, kw_only=True):
+class Backends(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A Service's endpoints of one family that may take traffic.
 
     `by_node` counts ready endpoints by node or, only while there is no ready one anywhere, those that still

@@ -44,7 +44,7 @@ class Listed(msgspec.Struct, frozen=True):
     warnings: Mapping[ObjectRef, tuple[Defect, ...]] = {}
 
 
-class Changed(msgspec.Struct, frozen=True):
+class Changed(msgspec.Struct, frozen=True, gc=False):
     """One object is new or different."""
 
     resource: Resource
@@ -74,7 +74,7 @@ class Source(Port):
         ...
 
 
-class StatusWrite(msgspec.Struct, frozen=True, kw_only=True):
+class StatusWrite(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One object's status as it should read; `status` None deletes a report of ours.
 
     `labels` and `annotations` are set beside it in the same write, a None value removes the key.
@@ -90,7 +90,7 @@ class StatusWrite(msgspec.Struct, frozen=True, kw_only=True):
     based_on: str = ""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something that happened to an object, for people. `warning` False is type Normal."""
 
     ref: ObjectRef

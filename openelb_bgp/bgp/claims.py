@@ -50,7 +50,7 @@ class Share(NamedTuple):
     bundle: Bundle
 
 
-class Unit(msgspec.Struct, frozen=True):
+class Unit(msgspec.Struct, frozen=True, gc=False):
     """One Service's part of the plan, and what it was made from.
 
     `refused` says why this node announces it not, or not wholly.

@@ -10,7 +10,7 @@ import msgspec
 from openelb_bgp.model.addresses import Address, Family, Network
 
 
-class PathKey(msgspec.Struct, frozen=True, cache_hash=True):
+class PathKey(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """What identifies a local path in gobgpd: adding a path of the same key replaces it.
 
     `identifier` is 32 bits; paths of one prefix with different identifiers stand side by side (RFC 7911).
@@ -56,7 +56,7 @@ class PathAttrs(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     link_bandwidth: LinkBandwidth | None = None
 
 
-class Path(msgspec.Struct, frozen=True):
+class Path(msgspec.Struct, frozen=True, gc=False):
     """A path to originate."""
 
     key: PathKey

@@ -17,7 +17,7 @@ from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import EndpointSlice, Service
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """One address of a Service that may be ours; `noted` is the pool that the Service's annotation names."""
 
     address: Address

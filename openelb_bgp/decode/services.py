@@ -3,6 +3,8 @@
 import functools
 import sys
 
+import msgspec
+
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address, Family, read_address
 from openelb_bgp.model.meta import EMPTY, Meta
@@ -40,9 +42,12 @@ def service(meta: Meta, document: wire.ServiceDocument, findings: Findings) -> S
 
 
 def endpoint_slice(meta: Meta, document: wire.EndpointSliceDocument, findings: Findings) -> EndpointSlice:
-    """The slice; conditions that are absent mean what the EndpointSlice API (v1) says of each."""
+    """The slice; conditions that are absent mean what the EndpointSlice API (v1) says of each.
+
+    There are more slices than anything else: of their labels only the Service's name is kept.
+    """
     return EndpointSlice(
-        meta=meta,
+        meta=msgspec.structs.replace(meta, labels=EMPTY, annotations=EMPTY),
         service=sys.intern(meta.labels.get(keys.SERVICE_NAME_LABEL, "")),
         family=_FAMILIES.get(document.address_type or ""),
         endpoints=tuple(_endpoint_of(one) for one in document.endpoints or ()),

@@ -5,6 +5,7 @@ A commit is one transaction and one revision. It is on the disk when `commit` re
 
 import contextlib
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,11 @@ _patch = msgspec.json.Decoder(dict[str, str | None]).decode
 _names_in = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
+def _interned(text: str) -> Patch:
+    # The same few keys stand on ten thousand Services.
+    return {sys.intern(key): value for key, value in _patch(text).items()} if text else {}
+
+
 def _json(value: Mapping[str, str | None] | Sequence[str]) -> str:
     return msgspec.json.encode(value, order="deterministic").decode() if value else ""
 
@@ -238,8 +244,8 @@ def _row(columns: Any) -> Row:
     return Row(
         ObjectRef(Kind(kind), Key(namespace, name)),
         status,
-        _patch(labels) if labels else {},
-        _patch(annotations) if annotations else {},
+        _interned(labels),
+        _interned(annotations),
         _names_in(finalizers) if finalizers else (),
         revision,
     )

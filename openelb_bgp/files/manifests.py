@@ -45,7 +45,7 @@ class FileProblem(msgspec.Struct, frozen=True, order=True):
         return f"{place}: {self.message}"
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One object in one file. With `invalid`, `resource` is its last good version, None if it had none."""
 
     ref: ObjectRef

@@ -17,7 +17,7 @@ from openelb_bgp.model.statuses import LoadBalancerIngress, ServiceStatus, Speak
 from .errors import DamagedState
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One object's row.
 
     `status` is its JSON, None where the row was taken back (the object was deleted, or the report).
@@ -37,7 +37,7 @@ class Row(msgspec.Struct, frozen=True):
         return self.status is None
 
 
-class Overlay(msgspec.Struct, frozen=True):
+class Overlay(msgspec.Struct, frozen=True, gc=False):
     """A row in the model's terms. `ingress` and `conditions` are of a Service."""
 
     labels: Patch

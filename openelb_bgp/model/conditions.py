@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """One condition. `status` is True, False or Unknown; `last_transition_time` is RFC 3339 text."""
 
     type: str

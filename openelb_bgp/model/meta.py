@@ -1,4 +1,8 @@
-"""What every object has: kind, name, labels, annotations; and the selectors over labels."""
+"""What every object has: kind, name, labels, annotations; and the selectors over labels.
+
+Values of which a cluster has tens of thousands are made with `gc=False`: frozen and built from the leaves up,
+they can be in no cycle, and the collector need not know them.
+"""
 
 import enum
 from collections.abc import Mapping
@@ -63,7 +67,7 @@ def ref(kind: Kind, name: str, *, namespace: str = "") -> ObjectRef:
     return ObjectRef(kind, Key(namespace, name))
 
 
-class Meta(msgspec.Struct, frozen=True, kw_only=True):
+class Meta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Metadata that decisions use.
 
     `created` is seconds since the epoch (0.0 when unknown): of two holders of one address the earlier

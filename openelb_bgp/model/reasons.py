@@ -106,7 +106,7 @@ class Reason(enum.StrEnum):
             return None
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """A decision against something: the reason, and a sentence that names the remedy."""
 
     reason: Reason

@@ -9,7 +9,7 @@ from .conditions import Condition
 from .meta import EMPTY, Key, Kind, Meta, ObjectRef
 
 
-class ServicePort(msgspec.Struct, frozen=True):
+class ServicePort(msgspec.Struct, frozen=True, gc=False):
     """A port that the Service listens on; `protocol` is TCP, UDP or SCTP."""
 
     protocol: str
@@ -18,7 +18,7 @@ class ServicePort(msgspec.Struct, frozen=True):
     node_port: int = 0
 
 
-class Ingress(msgspec.Struct, frozen=True):
+class Ingress(msgspec.Struct, frozen=True, gc=False):
     """One entry of status.loadBalancer.ingress; `ip` is None for a hostname or unreadable text."""
 
     ip: Address | None
@@ -26,7 +26,7 @@ class Ingress(msgspec.Struct, frozen=True):
     ip_mode: str = ""
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True):
+class Service(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A Service of any type, with the status that stands in the source.
 
     `ip_families` is empty when not written (the cluster's default: IPv4 here). `local` says that
@@ -62,7 +62,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(entry.ip for entry in self.ingress if entry.ip is not None)
 
 
-class Endpoint(msgspec.Struct, frozen=True):
+class Endpoint(msgspec.Struct, frozen=True, gc=False):
     """One endpoint; `node` is empty where the slice does not say it (Kubernetes, EndpointSlice v1)."""
 
     node: str
@@ -71,7 +71,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     terminating: bool = False
 
 
-class EndpointSlice(msgspec.Struct, frozen=True, kw_only=True):
+class EndpointSlice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A part of a Service's endpoints. `service` is empty when the label is missing."""
 
     meta: Meta

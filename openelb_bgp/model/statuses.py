@@ -118,7 +118,9 @@ class BgpPeerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     conditions: tuple[Condition, ...] = ()
 
 
-class LoadBalancerIngress(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class LoadBalancerIngress(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, gc=False
+):
     """One address of a Service."""
 
     ip: str = ""
@@ -126,13 +128,13 @@ class LoadBalancerIngress(msgspec.Struct, frozen=True, kw_only=True, rename="cam
     ip_mode: str = ""
 
 
-class LoadBalancerStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LoadBalancerStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A Service's addresses."""
 
     ingress: tuple[LoadBalancerIngress, ...] = ()
 
 
-class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """Of a Service: its addresses and our conditions."""
 
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()

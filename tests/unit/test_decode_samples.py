@@ -239,7 +239,7 @@ def test_a_dual_stack_service_of_policy_local() -> None:
 
 def test_endpoints_with_and_without_conditions() -> None:
     assert _sample("openelb-bgp/services.yaml", "EndpointSlice", "web-ipv4") == EndpointSlice(
-        meta=Meta(name="web-ipv4", namespace="default", labels={"kubernetes.io/service-name": "web"}),
+        meta=Meta(name="web-ipv4", namespace="default"),
         service="web",
         family=Family.IPV4,
         endpoints=(Endpoint("node1"), Endpoint("node2", ready=False, serving=True, terminating=True)),
