@@ -176,7 +176,8 @@ def _from_nothing(desired: Configuration, *, restart: bool) -> Changes:
 
 # Of nobody's concern but ours: gobgpd is not told a description, a new one would reset the session.
 _UNTOLD = frozenset({"name", "description", "send_community"})
-# What UpdatePeer takes without a reset (seen on GoBGP 3.10 and 4.8); anything else needs a new session.
+# What UpdatePeer takes without a reset (seen on GoBGP 3.10 and 4.8; of BFD, that it begins); anything else
+# needs a new session.
 _STORED = frozenset({"timers", "bfd"})
 
 
@@ -189,6 +190,10 @@ def session_effect(old: PeerConf, new: PeerConf) -> SessionEffect:
         return SessionEffect.NONE
     if _opened(old.afi_safis) == _opened(new.afi_safis):
         fields.discard("afi_safis")
+    if "bfd" in fields and old.bfd is not None:
+        # gobgpd needs no reset, but a router whose BFD session ends takes us for dead and deletes our routes,
+        # unless the BGP session was lost first (seen on FRR 8.4).
+        return SessionEffect.RESET
     return SessionEffect.STORED if fields <= _UNTOLD | _STORED else SessionEffect.RESET
 
 
