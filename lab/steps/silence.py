@@ -30,17 +30,14 @@ def a_silent_node_with_bfd(lab: Lab) -> Finding:
     peers = find(lab.paths.manifests, "BgpPeer")
     try:
         for peer in peers:
-            edit(lab.paths.manifests, "BgpPeer", peer, _with_bfd)
-        await_value(
-            lambda: _bfd_states(lab),
-            lambda states: all(set(by_peer.values()) == {"up"} for by_peer in states.values()),
-            expected="every BFD session of both routers is up",
-        )
+            edit(lab.paths.manifests, "BgpPeer", peer, with_bfd)
+        await_bfd(lab, up=True)
         await_sessions(lab)
         finding = _silence(lab, "BFD 100 ms x 3", at_most=2.0)
     finally:
         for peer in peers:
-            edit(lab.paths.manifests, "BgpPeer", peer, _without_bfd)
+            edit(lab.paths.manifests, "BgpPeer", peer, without_bfd)
+    await_bfd(lab, up=False)
     await_sessions(lab)
     return finding
 
@@ -81,11 +78,22 @@ def _expect_recovery(tally: Tally, *, silenced: float, took: float, at_most: flo
     expect(not outside, expected="requests lost only until the routes had gone", seen=outside)
 
 
-def _with_bfd(peer: Object) -> None:
+def await_bfd(lab: Lab, *, up: bool) -> None:
+    """Wait until every BFD session of both routers is up, or none is."""
+    await_value(
+        lambda: _bfd_states(lab),
+        lambda states: all({one == "up" for one in by_peer.values()} == {up} for by_peer in states.values()),
+        expected=f"every BFD session of both routers is {'up' if up else 'down'}",
+    )
+
+
+def with_bfd(peer: Object) -> None:
+    """Let a BgpPeer speak BFD."""
     peer["spec"]["bfd"] = dict(_BFD)
 
 
-def _without_bfd(peer: Object) -> None:
+def without_bfd(peer: Object) -> None:
+    """Let a BgpPeer speak BGP only."""
     peer["spec"].pop("bfd", None)
 
 
