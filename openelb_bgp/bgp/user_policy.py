@@ -52,8 +52,10 @@ def user_policy(
 
 
 def _kept(previous: UserPolicy | None, refused: Refused, *, text: str = "") -> UserPolicy:
-    last = None if previous is None else previous.parsed
-    return UserPolicy(parsed=last, refused=refused, known=last is not None, text=text)
+    """What was in use goes on, be it no policy at all; a process that has just started knows of none."""
+    if previous is None or not previous.known:
+        return UserPolicy(refused=refused, known=False, text=text)
+    return UserPolicy(parsed=previous.parsed, refused=refused, text=text)
 
 
 def _read(text: str, where: str) -> ParsedPolicy | Refused:

@@ -234,6 +234,14 @@ def test_config_maps_are_waited_for_only_where_one_is_named() -> None:
     assert not with_policy("").with_(config_maps=[], listed=unlisted).plan().complete
 
 
+def test_a_policy_that_is_named_and_missing_leaves_what_runs_without_one() -> None:
+    before = world().plan()
+    named = world().with_(bgp_confs=[conf(policy="nosuch")]).plan(before)
+    assert (named.paths, named.routing, named.complete) == (before.paths, before.routing, True)
+    assert [one.reason for one in named.problems] == ["ConfigMapMissing"]
+    assert all(pool.ready for pool in named.pools)
+
+
 def test_what_is_no_policy_in_the_text_is_reported_and_has_no_effect() -> None:
     plan = with_policy("[global.config]\nas = 1\n" + USER.format(binding="export-policy-list")).plan()
     assert plan.complete
@@ -266,6 +274,8 @@ CASES = {
         bgp_confs=[conf(next_hops=NextHops.RACK, drain=conf().drain)],
         bgp_peers=[peer(), peer("inside", "10.0.0.253", asn=65000)],
         nodes=[node("a", 1), drained("b", 2), node("c", 3)],
+        # b's grace has not ended: gobgpd still has its path.
+        adopted=frozenset({("192.0.2.1/32", "10.0.0.2")}),
     ),
     "ipv6-over-ipv4": world().with_(
         bgp_peers=[
