@@ -10,6 +10,7 @@ from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.meta import Kind, ObjectRef
+from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.statuses import EipStatus, ServiceStatus
 from openelb_bgp.ports import Event, StatusWrite
 
@@ -23,19 +24,37 @@ DEL_BALANCER: Final = "DelBalancer"
 CONFIG_SPEAKER: Final = "ConfigSpeaker"
 CONFIG_SPEAKER_FAILED: Final = "ConfigSpeakerFailed"
 
+_PASSING: Final = frozenset({Reason.WAITING_FOR_SYNC, Reason.SPEAKER_NOT_CONFIGURED})
+"""Why a Service that is new is not announced for a moment."""
+
 
 def balancer_events(
     ref: ObjectRef, *, before: Sequence[Condition], after: Sequence[Condition]
 ) -> tuple[Event, ...]:
-    """What happened to a Service's announcement between two versions of its conditions."""
+    """What happened to a Service's announcement between two versions of its conditions.
+
+    One that has an address and cannot be announced from the start is told under the condition's reason.
+    """
     was, now = find(before, keys.ANNOUNCED_CONDITION), find(after, keys.ANNOUNCED_CONDITION)
     announced_before = was is not None and was.status == "True"
     if now is not None and now.status == "True":
         return () if announced_before else (Event(ref=ref, reason=SET_BALANCER, message=now.message),)
     if not announced_before:
-        return ()
+        why = None if _why_silent(before) is not None else _why_silent(after)
+        return () if why is None else (Event(ref=ref, reason=why.reason, message=why.message, warning=True),)
     message = "no longer ours to announce" if now is None else now.message
     return (Event(ref=ref, reason=DEL_BALANCER, message=message, warning=now is not None),)
+
+
+def _why_silent(conditions: Sequence[Condition]) -> Condition | None:
+    """What keeps a Service that has its address from being announced; None while that may be over at once."""
+    allocated, announced = (
+        find(conditions, keys.ALLOCATED_CONDITION),
+        find(conditions, keys.ANNOUNCED_CONDITION),
+    )
+    if allocated is None or announced is None or allocated.status != "True" or announced.status == "True":
+        return None
+    return None if announced.reason in _PASSING else announced
 
 
 def released(ref: ObjectRef, addresses: Sequence[Address]) -> Event:
