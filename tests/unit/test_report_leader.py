@@ -230,11 +230,11 @@ def test_a_new_service_gets_its_address_first_and_is_announced_when_speakers_say
 
 
 def test_a_service_that_cannot_be_announced_from_the_start_says_why_once(cluster: Cluster) -> None:
-    cluster.set("bgp_confs", "default", None)
+    cluster.set("slices", WEB, None)
     cluster.settle()
     cluster.settle()
     told = [reason for reason, _ in cluster.events if reason not in ("ConfigSpeaker", "ConfigSpeakerFailed")]
-    assert told == ["AssignIP", "NoBgpConf"]
+    assert told == ["AssignIP", "NoEndpoints"]
 
 
 def test_nothing_is_written_twice_while_the_source_has_not_answered(cluster: Cluster) -> None:
