@@ -6,7 +6,7 @@ and no recursion (200,000 brackets overflow the stack of PyYAML's composer, and 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -49,6 +49,9 @@ def documents(data: bytes, *, is_json: bool) -> Iterator[Document | Flaw]:
         line = data.count(b"\n", 0, error.start) + 1
         yield Flaw(line, 0, f"byte {error.start} is not UTF-8")
         return
+    if is_json and (listed := _json_list(text)) is not None:
+        yield from _items(listed.kind, listed.api_version, map(_json_item, listed.items), [], 1)
+        return
     for value, line, item_lines in _json(text) if is_json else _yaml(text):
         if isinstance(value, Flaw):
             yield value
@@ -71,16 +74,44 @@ def _objects(value: object, line: int, item_lines: list[int]) -> Iterator[Docume
     if not (isinstance(kind, str) and kind.endswith("List") and isinstance(items, list)):
         yield Document(value, line)
         return
+    yield from _items(kind, value.get("apiVersion"), items, item_lines, line)
+
+
+def _items(
+    kind: str, version: object, items: Iterable[object], item_lines: list[int], line: int
+) -> Iterator[Document | Flaw]:
     # The API server leaves kind and version out of a ServiceList's items; `kubectl get` writes a plain List.
-    implied = (
-        {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")} if kind != "List" else {}
-    )
+    implied = {"apiVersion": version, "kind": kind.removesuffix("List")} if kind != "List" else {}
     for index, item in enumerate(items):
         at = item_lines[index] if index < len(item_lines) else line
         if isinstance(item, dict):
             yield from _objects({**implied, **item}, at, [])
         else:
             yield Flaw(at, 0, f"items[{index}] is not a Kubernetes object, which is a mapping", broken=False)
+
+
+class _JsonList(msgspec.Struct):
+    """A List whose items are not read yet: one by one, thirty thousand of them need little memory."""
+
+    kind: str
+    items: list[msgspec.Raw]
+    api_version: Any = msgspec.field(default=None, name="apiVersion")
+
+
+def _json_list(text: str) -> _JsonList | None:
+    """The text as a List; None where it is none, or does not parse."""
+    try:
+        found = msgspec.json.decode(text, type=_JsonList)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return found if found.kind.endswith("List") else None
+
+
+def _json_item(raw: msgspec.Raw) -> object:
+    try:
+        return json.loads(bytes(raw))
+    except RecursionError:
+        return None
 
 
 def _json(text: str) -> Iterator[_Raw]:

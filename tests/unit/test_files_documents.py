@@ -171,6 +171,30 @@ def test_text_that_is_not_utf_8_is_named_with_its_line() -> None:
     assert list(documents(b"a: 1\nb: \xff\n", is_json=False)) == [Flaw(2, 0, "byte 8 is not UTF-8")]
 
 
+@pytest.mark.parametrize("text", ['{"kind": "List", "items": [%s]}', '{"items": [%s], "kind": "AList"}'])
+def test_an_item_of_a_json_list_without_a_bottom_is_an_error_and_no_crash(text: str) -> None:
+    for depth in (900, 950, 980, 990, 1_000, 200_000):
+        found = list(documents((text % ("[" * depth + "]" * depth)).encode(), is_json=True))
+        assert [type(one) for one in found] == [Flaw]
+
+
+def test_a_list_of_one_kind_in_json_implies_kind_and_version() -> None:
+    data = (
+        b'{"items": [{"a": 1e2}, {"b": "\\u00e9"}, 3], "kind": "PodList", "apiVersion": "v1", "metadata": {}}'
+    )
+    assert list(documents(data, is_json=True)) == [
+        Document({"apiVersion": "v1", "kind": "Pod", "a": 100.0}, 1),
+        Document({"apiVersion": "v1", "kind": "Pod", "b": "é"}, 1),
+        Flaw(1, 0, "items[2] is not a Kubernetes object, which is a mapping", broken=False),
+    ]
+
+
+@pytest.mark.parametrize("item", ['{"a": }', '"', "{", '{"a": "\n"}'])
+def test_a_json_list_that_does_not_parse_is_one_flaw(item: str) -> None:
+    [found] = documents(f'{{"kind": "List", "items": [{{}}, {item}]}}'.encode(), is_json=True)
+    assert isinstance(found, Flaw)
+
+
 def test_json_that_does_not_parse_names_line_and_column() -> None:
     [found] = documents(b'{"a": 1,\n "b": }', is_json=True)
     assert found == Flaw(2, 7, "Expecting value")
