@@ -3,7 +3,6 @@
 How namespaces, FRR and processes work is the lab's; the command lines of the daemons are here.
 """
 
-import asyncio
 import json
 import os
 import shutil
@@ -12,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bench import workload
 from bench.arrivals import Arrivals
 from bench.bare import Bare, gobgpd_argv
 from bench.results import RESULTS
@@ -22,7 +20,6 @@ from lab.frr import Router
 from lab.lab import Lab, held_lab
 from lab.processes import Process
 from lab.shell import wait_until
-from openelb_bgp.sidecar import client as sidecar
 
 _TOPOLOGY = Path(__file__).resolve().parent / "bench.clab.yml"
 _REPOSITORY = _TOPOLOGY.parent.parent
@@ -81,10 +78,6 @@ class Site:
         """Wait for our session with the router."""
         self._until_established(OUR_ADDRESS)
 
-    def end_gobgpd(self) -> None:
-        """End our node's gobgpd and its sidecar for good, its routes too."""
-        asyncio.run(sidecar.stop(self.runtime, withdraw=True))
-
     def _argv(self, role: str) -> tuple[str, ...]:
         ours = str(Path(sys.executable).parent / "openelb-bgp")
         where = (ours, role, "--files", str(self.manifests), "--state", str(self.state), "--no-colour")
@@ -104,15 +97,13 @@ class Site:
 
 
 @contextmanager
-def site(*, services: int = 0, slices: int = 1) -> Iterator[Site]:
+def site() -> Iterator[Site]:
     """A site for the `with` block, removed afterwards, also after a crash (by the next start).
 
-    The manifests hold the cluster's own objects and that many Services. Raises LabError.
+    The manifests hold the cluster's own objects and no Services. Raises LabError.
     """
     with held_lab(_TOPOLOGY) as lab:
         lab.copy_manifests()
-        if services:
-            workload.write_yaml(lab.paths.manifests, range(services), slices=slices)
         with Arrivals(lab.space("leaf")) as arrivals:
             try:
                 yield Site(lab, arrivals)
