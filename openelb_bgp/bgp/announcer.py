@@ -33,6 +33,7 @@ from .plan import plan as make_plan
 from .planned import BgpPlan, PlanOptions
 from .port import Gobgp
 from .running import Running
+from .session_reports import session_problems
 from .status import Obstacles
 from .wanted import Wanted
 from .watched import Sessions
@@ -267,18 +268,19 @@ class BgpAnnouncer:
         metrics.ROUTES_ANNOUNCED.set(announced)
         features = self._features if self._connection.is_up else None
         troubles = status.daemon_problems(features, self._connection.error)
+        sessions = self._sessions.statuses()
         return Announcement(
             protocol=self.protocol,
             revision=revision,
             settled=settled,
             status=SpeakerStatus(
                 gobgp=status.gobgp_status(features, None if actual is None else actual.global_conf),
-                sessions=self._sessions.statuses(),
+                sessions=sessions,
                 pools=tuple(self._pool(pool) for pool in plan.pools),
                 routes=RouteCounts(desired=len(plan.paths), announced=announced),
                 standing_in_for=plan.standing_in_for,
                 draining=plan.draining,
-                problems=(*plan.problems, *troubles, *obstacles.problems()),
+                problems=(*plan.problems, *troubles, *obstacles.problems(), *session_problems(sessions)),
             ),
             left_out={**plan.left_out, **obstacles.left_out(plan)} if obstacles else plan.left_out,
             wake_at=soonest(plan.deadline, self._clock.monotonic() + _RETRY if obstacles else None),

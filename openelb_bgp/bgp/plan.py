@@ -280,6 +280,9 @@ class _Planner:
         found.update(unequal_sessions(peers, self._facts, book.most_paths))
         if refused is not None:
             found.add(Problem.of(ref(Kind.BGP_CONF, BGP_CONF_NAME), refused.reason, refused.message))
+        silent = book.terms.blanket
+        if silent is not None and silent != refused:
+            found.add(Problem.of(ref(Kind.NODE, self._facts.node), silent.reason, silent.message))
         return tuple(sorted(found))
 
 

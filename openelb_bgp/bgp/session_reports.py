@@ -5,24 +5,27 @@ compared with what it observes of other nodes; the times in statuses are gobgpd'
 worked out in `why_down`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from ipaddress import ip_address
 
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.facts import SessionFact
+from openelb_bgp.model.meta import Kind, ref
+from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.statuses import (
     MessageCounts,
     Messages,
     PeerState,
+    Problem,
     Queues,
     SessionStatus,
     TimersState,
 )
 from openelb_bgp.report.times import rfc3339
 
+from .model import AdminState, ObservedPeer, PeerConf
 from .model import MessageCounts as ObservedCounts
-from .model import ObservedPeer, PeerConf
 
 
 def session_facts(
@@ -83,6 +86,18 @@ def session_status(peer: ObservedPeer, conf: PeerConf | None, *, last_error: str
         lost_at="" if peer.established else _time(peer.downtime),
         last_error=last_error,
     )
+
+
+def session_problems(sessions: Iterable[SessionStatus]) -> Iterator[Problem]:
+    """The sessions that are not up and shall be, for the Speaker's problems."""
+    for one in sessions:
+        state = one.peer_state
+        if one.peer and one.last_error and state.admin_state != AdminState.DOWN.value:
+            yield Problem.of(
+                ref(Kind.BGP_PEER, one.peer),
+                Reason.NOT_ESTABLISHED,
+                f"{state.neighbor_address}: {one.last_error}",
+            )
 
 
 def _peer_state(peer: ObservedPeer, conf: PeerConf | None) -> PeerState:
