@@ -14,6 +14,7 @@ from lab import daemons
 from lab.lab import Lab
 from lab.state import LabFolder
 from lab.steps import Finding, Step
+from lab.traffic import Tally
 
 WIDEST = 100
 """Columns beyond which lines are hard to follow."""
@@ -62,13 +63,13 @@ class Screen:
     def summary(self, findings: Iterable[tuple[Step, Finding]], *, seconds: float) -> None:
         """What the tour's requests met with, step by step."""
         rows = [
-            (step.title, finding.tally.sent, len(finding.tally.retried), len(finding.tally.lost))
+            (step.title, tally.sent, len(tally.retried), len(tally.lost), _outage(tally))
             for step, finding in findings
-            if finding.tally is not None
+            if (tally := finding.tally) is not None
         ]
         self._console.print()
         self._console.rule("[bold]What it cost[/]", align="left", style="dim")
-        self._table(("step", "requests", "sent twice", "lost"), rows)
+        self._table(("step", "requests", "sent twice", "lost", "lost for"), rows)
         self._verdict("[green]✓[/]", "[bold]Every step of the tour held.[/]", f"{seconds:.0f} s")
 
     def labs(self, folders: Iterable[LabFolder], *, leftovers: Container[LabFolder]) -> None:
@@ -117,6 +118,10 @@ class Screen:
         grid.add_column(justify="right", style="dim", no_wrap=True)
         grid.add_row(mark, sentence, seconds)
         self._console.print(grid)
+
+
+def _outage(tally: Tally) -> str:
+    return f"{tally.outage:.1f} s" if tally.lost else ""
 
 
 def _condition(folder: LabFolder, *, is_left: bool) -> str:

@@ -49,12 +49,12 @@ TOUR: tuple[Step, ...] = (
         gobgpd_killed_loses_nothing,
     ),
     Step(
-        "A node falls silent, default timers",
+        "A node falls silent: hold time",
         "node2 drops every frame, its link stays up: only the hold time of 9 s tells.",
         a_silent_node_with_default_timers,
     ),
     Step(
-        "A node falls silent, BFD",
+        "A node falls silent: BFD",
         "The peers are edited to speak BFD, 100 ms x 3; then node2 falls silent again.",
         a_silent_node_with_bfd,
     ),

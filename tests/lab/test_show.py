@@ -47,10 +47,10 @@ def test_what_a_step_is_about_to_do_fits_one_line_of_80_columns() -> None:
     assert [step.does for step in TOUR if len(step.does) > 80] == []
 
 
-def test_the_summary_counts_what_was_sent_twice_and_what_was_lost(bare: Lab) -> None:
+def test_the_summary_counts_what_was_sent_twice_what_was_lost_and_for_how_long(bare: Lab) -> None:
     held, text = _taken(bare, Step("A node falls silent", "It does.", _holds))
     row = next(line.split() for line in text.splitlines()[::-1] if "A node falls silent" in line)
-    assert (held, row) == (True, ["A", "node", "falls", "silent", "3", "1", "1"])
+    assert (held, row) == (True, ["A", "node", "falls", "silent", "3", "1", "1", "0.0", "s"])
 
 
 def test_a_failing_step_ends_the_tour_and_says_what_it_saw(bare: Lab) -> None:
