@@ -1,14 +1,15 @@
 """Puts an edited routing policy in force, with what was advertised under the old one put right.
 
-gobgpd looks at what it has advertised only at a soft reset, and then withdraws what is newly rejected from
-neither an add-path peer nor, before 4.6, any other. So such a path is withdrawn by deleting it, while a
-stand-in under another identifier keeps it with those peers that still accept it.
+gobgpd looks at what it has advertised only at a soft reset, which before 4.6 does not withdraw what is newly
+rejected (seen on 3.10, osrg/gobgp#3434). There such a path is deleted and added again, while a stand-in under
+another identifier keeps it with those peers that still accept it. To a peer without add-path a stand-in would
+be the same route: where one of these rejects it, the others lose it for an instant.
 """
 
 import contextlib
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
-from openelb_bgp.model.addresses import Network
+from openelb_bgp.model.addresses import Family, Network
 
 from .export_policy import OUR_PREFIX
 from .gobgp.client import ResetDirection
@@ -31,10 +32,12 @@ async def change_policies(
     if not peers or _of_the_user(new) == _of_the_user(old):
         await gobgp.set_policies(new)
         return
-    before = await _advertised(gobgp, peers.values())
-    await gobgp.set_policies(new)
-    after = await _advertised(gobgp, peers.values())
-    await _advertise_anew(gobgp, {key.prefix for _, key in before - after}, paths)
+    if gobgp.features.withdraws_on_soft_out:
+        await gobgp.set_policies(new)
+    else:
+        before = await _advertised(gobgp, peers.values())
+        await gobgp.set_policies(new)
+        await _withdraw(gobgp, before - await _advertised(gobgp, peers.values()), paths)
     for address in peers:
         with _refusals_ignored():
             await gobgp.reset_peer(address, soft=True, direction=ResetDirection.BOTH)
@@ -59,13 +62,36 @@ async def _advertised(gobgp: Gobgp, peers: Iterable[PeerConf]) -> _Sent:
     return found
 
 
-async def _advertise_anew(gobgp: Gobgp, prefixes: Container[Network], paths: Paths) -> None:
-    again = [Path(key, attrs) for key, attrs in paths.items() if key.prefix in prefixes]
+async def _withdraw(gobgp: Gobgp, lost: _Sent, paths: Paths) -> None:
+    """Withdraw from each peer what it is not to have any more."""
+    alone = await _with_one_path_each(gobgp)
+    plainly = {key.prefix for address, key in lost if (address, key.family) in alone}
+    gently = {key.prefix for _, key in lost} - plainly
+    await _advertise_anew(gobgp, _of(plainly, paths))
+    again = _of(gently, paths)
     standing_in = _under_other_keys(again, taken=paths)
     await gobgp.add_paths(standing_in)
-    await gobgp.withdraw_paths([path.key for path in again])
-    await gobgp.add_paths(again)
+    await _advertise_anew(gobgp, again)
     await gobgp.withdraw_paths([path.key for path in standing_in])
+
+
+async def _with_one_path_each(gobgp: Gobgp) -> set[tuple[str, Family]]:
+    """The neighbours, with the family, that do not take several paths of one prefix."""
+    return {
+        (peer.neighbor_address, family)
+        for peer in await gobgp.peers()
+        for family in Family
+        if family not in peer.add_path_send
+    }
+
+
+def _of(prefixes: Container[Network], paths: Paths) -> list[Path]:
+    return [Path(key, attrs) for key, attrs in paths.items() if key.prefix in prefixes]
+
+
+async def _advertise_anew(gobgp: Gobgp, paths: Collection[Path]) -> None:
+    await gobgp.withdraw_paths([path.key for path in paths])
+    await gobgp.add_paths(paths)
 
 
 def _under_other_keys(paths: Iterable[Path], *, taken: Collection[PathKey]) -> list[Path]:

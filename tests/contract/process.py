@@ -48,10 +48,13 @@ class Process:
         self.told: list[Announcement] = []
 
     async def _cycle(self) -> float | None:
-        facts = self.announcer.contribute(Facts(**{**self._facts, "now": self._clock.monotonic()}))
-        announcement = await self.announcer.reconcile(self.snapshot, facts)
+        announcement = await self.announcer.reconcile(self.snapshot, self.facts())
         self.told.append(announcement)
         return announcement.wake_at
+
+    def facts(self) -> Facts:
+        """What the node knows now."""
+        return self.announcer.contribute(Facts(**{**self._facts, "now": self._clock.monotonic()}))
 
     @property
     def last(self) -> Announcement:
