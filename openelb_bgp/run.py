@@ -38,4 +38,6 @@ async def _serve(
             tasks = {"feed": lambda: feed(origin), **controller.tasks(), **speaker.tasks()}
             await process.work_until(stop, tasks)
         await speaker.close()
+        # Nobody is left to bury it.
+        await speaker.leave()
         await end_gobgpd(speaker_settings)

@@ -55,6 +55,10 @@ async def _serve(settings: SpeakerSettings, stop: asyncio.Event) -> None:
         ):
             await process.work_until(stop, {"feed": lambda: feed(origin), **speaker.tasks()})
         await speaker.close()
+        if settings.withdraw_on_exit:
+            # Else gobgpd goes on, and what the report says stays true until the successor comes. Taken away,
+            # it would change the statuses of all Services twice; the controller buries it after a minute.
+            await speaker.leave()
 
 
 class Speaker:
@@ -138,6 +142,9 @@ class Speaker:
             await self._drain()
         for announcer in self._announcers:
             await announcer.close(withdraw=self._settings.withdraw_on_exit)
+
+    async def leave(self) -> None:
+        """Take the report away."""
         await self._reporter.leave()
 
     async def _drain(self) -> None:

@@ -22,6 +22,7 @@ from openelb_bgp.report.times import rfc3339
 log = structlog.get_logger(__name__)
 
 _RETRY_SECONDS = 2.0
+_PATIENCE_SECONDS = 3.0
 
 
 class Reporter:
@@ -32,6 +33,7 @@ class Reporter:
         self._sink = sink
         self._clock = clock
         self._started_at = rfc3339(clock.wall())
+        self._patient_until = clock.monotonic() + _PATIENCE_SECONDS
         self._boot_id = read_boot_id()
         self._made: SpeakerStatus | None = None
         self._written: SpeakerStatus | None = None
@@ -52,7 +54,11 @@ class Reporter:
         *,
         problems: Sequence[Problem] = (),
     ) -> float | None:
-        """Write what is due; returns the monotonic instant at which the rest is."""
+        """Write what is due; returns the monotonic instant at which the rest is.
+
+        The first report waits for a moment until everything is in effect: before it stands what the process
+        before this one reported, which goes on being announced.
+        """
         announcements = (*announcements, *modes_off(snapshot, {one.protocol for one in announcements}))
         self._unsettled = _unsettled(announcements)
         self._made = speaker_status(
@@ -65,6 +71,8 @@ class Reporter:
             previous=self._made,
         )
         self._events.extend(event for one in announcements for event in one.events)
+        if self._written is None and self._unsettled is not None and facts.now < self._patient_until:
+            return self._patient_until
         due = write_due(
             old=self._written,
             new=self._made,
