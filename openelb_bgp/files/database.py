@@ -21,7 +21,7 @@ from .lock import opening
 from .rows import Row
 
 MOST_EVENTS = 1000
-_MANY = 500
+_NAMES_AT_ONCE = 500
 _COLUMNS = "kind, namespace, name, status, labels, annotations, finalizers, revision"
 
 
@@ -142,18 +142,19 @@ class Database:
 
     def _current(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Row]:
         """The rows of these objects as they are now."""
-        if len(refs) > _MANY:
-            wanted = set(refs)
-            rows = map(_row, self._connection.execute(f"SELECT {_COLUMNS} FROM objects"))
-            return {row.ref: row for row in rows if row.ref in wanted}
-        found: dict[ObjectRef, Row] = {}
+        places: dict[tuple[str, str], list[str]] = {}
         for ref in refs:
-            one = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM objects WHERE kind = ? AND namespace = ? AND name = ?",
-                (ref.kind.value, ref.key.namespace, ref.key.name),
-            ).fetchone()
-            if one is not None:
-                found[ref] = _row(one)
+            places.setdefault((ref.kind.value, ref.key.namespace), []).append(ref.key.name)
+        found: dict[ObjectRef, Row] = {}
+        for place, names in places.items():
+            for start in range(0, len(names), _NAMES_AT_ONCE):
+                part = names[start : start + _NAMES_AT_ONCE]
+                marks = ", ".join("?" * len(part))
+                query = (
+                    f"SELECT {_COLUMNS} FROM objects WHERE kind = ? AND namespace = ? AND name IN ({marks})"
+                )
+                rows = map(_row, self._connection.execute(query, (*place, *part)))
+                found.update((row.ref, row) for row in rows)
         return found
 
     def _store(self, rows: Iterable[Row], revision: int) -> None:
