@@ -80,7 +80,7 @@ def bgpd_dies(dice: random.Random, _: World, lab: Lab) -> Happening | None:
 
 
 def _sidecar(lab: Lab, node: str) -> Process | None:
-    pids = (pid for pid in lab.space(node).pids() if b"\0sidecar\0" in _command_line(pid))
+    pids = (pid for pid in lab.space(node).pids() if b"\0openelb_bgp.sidecar\0" in _command_line(pid))
     return next((process for pid in pids if (process := observed(pid))), None)
 
 
