@@ -29,7 +29,7 @@ from openelb_bgp.report.ledger import Ledger, resumed
 from openelb_bgp.report.times import rfc3339
 from openelb_bgp.runtime import log as logging
 from openelb_bgp.runtime import process
-from openelb_bgp.runtime.health import Check, serve_health
+from openelb_bgp.runtime.health import Check, serve_health, turns
 from openelb_bgp.runtime.loop import Loop, WakeUp
 from openelb_bgp.runtime.pool_metrics import PoolMetrics
 from openelb_bgp.settings import ControllerSettings
@@ -86,7 +86,7 @@ class Controller:
 
     def healthy(self) -> dict[str, Check]:
         """What only a restart would mend."""
-        return {}
+        return {"controller": turns(self._loop, self._clock)}
 
     def ready(self) -> dict[str, Check]:
         """Whether statuses are true."""

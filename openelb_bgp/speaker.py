@@ -27,7 +27,7 @@ from openelb_bgp.origin import Origin, exit_code_of, feed, opened
 from openelb_bgp.ports import Announcer, Clock
 from openelb_bgp.runtime import log as logging
 from openelb_bgp.runtime import process
-from openelb_bgp.runtime.health import Check, serve_health
+from openelb_bgp.runtime.health import Check, serve_health, turns
 from openelb_bgp.runtime.loop import Loop, WakeUp
 from openelb_bgp.runtime.reporter import Reporter
 from openelb_bgp.settings import SpeakerSettings
@@ -160,7 +160,7 @@ class Speaker:
 
     def healthy(self) -> dict[str, Check]:
         """What only a restart would mend."""
-        return {"loop": lambda: self._loop.error or None}
+        return {"loop": turns(self._loop, self._clock)}
 
     def ready(self) -> dict[str, Check]:
         """Whether this node announces what it should."""

@@ -11,16 +11,46 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Protocol
 
 import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from openelb_bgp.ports import Clock
+
 Check = Callable[[], str | None]
 """Says in a few words what is wrong, or None."""
 
 _PATIENCE_SECONDS = 5.0
+_STUCK_SECONDS = 60.0
 _LONGEST_HEAD = 16 * 1024
+
+
+class Turning(Protocol):
+    """A loop, as far as its health goes."""
+
+    @property
+    def resync(self) -> float:
+        """The longest time between two cycles, in seconds."""
+        ...
+
+    @property
+    def turned_at(self) -> float | None:
+        """When the last cycle ended, well or not, on the monotonic clock."""
+        ...
+
+
+def turns(loop: Turning, clock: Clock) -> Check:
+    """The check that a loop goes on turning: a failing cycle is tried again, one that hangs never ends."""
+    began = clock.monotonic()
+
+    def check() -> str | None:
+        last = loop.turned_at
+        idle = clock.monotonic() - (began if last is None else last)
+        return f"no cycle has ended for {idle:.0f} s" if idle > loop.resync + _STUCK_SECONDS else None
+
+    return check
 
 
 class PortTaken(Exception):

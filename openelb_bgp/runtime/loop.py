@@ -95,7 +95,12 @@ class Loop:
         self._jitter = jitter
         self._failures = 0
         self._error = ""
-        self._succeeded_at: float | None = None
+        self._turned_at: float | None = None
+
+    @property
+    def resync(self) -> float:
+        """The longest time between two cycles, in seconds."""
+        return self._resync
 
     @property
     def failures(self) -> int:
@@ -108,9 +113,9 @@ class Loop:
         return self._error
 
     @property
-    def succeeded_at(self) -> float | None:
-        """When the last good cycle ended, on the monotonic clock."""
-        return self._succeeded_at
+    def turned_at(self) -> float | None:
+        """When the last cycle ended, well or not, on the monotonic clock."""
+        return self._turned_at
 
     async def run(self) -> NoReturn:
         """Run until cancelled. The first cycle starts at once."""
@@ -143,10 +148,11 @@ class Loop:
             log.error("cycle_failed", loop=self._name, error=said, exc_info=error)
         self._failures += 1
         self._error = said
+        self._turned_at = self._clock.monotonic()
 
     def _note_success(self) -> None:
         if self._failures:
             log.info("cycle_recovered", loop=self._name, after=self._failures)
         self._failures = 0
         self._error = ""
-        self._succeeded_at = self._clock.monotonic()
+        self._turned_at = self._clock.monotonic()

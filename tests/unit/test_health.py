@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from openelb_bgp.runtime.health import Pages, pages_of, response
+from openelb_bgp.runtime.health import Pages, pages_of, response, turns
 
 
 def pages(problem: str | None = None) -> Pages:
@@ -69,3 +69,35 @@ def test_metrics_are_in_the_text_format_of_prometheus() -> None:
 )
 def test_whatever_else_is_refused(line: str, status: str) -> None:
     assert asked(line).splitlines()[0] == f"HTTP/1.1 {status}"
+
+
+class Standing:
+    """A clock that is moved by hand, and a loop that turned when it is told to have."""
+
+    resync = 30.0
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.turned_at: float | None = None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("nobody sleeps here")
+
+
+def test_a_loop_is_healthy_as_long_as_it_turns_and_stuck_long_after_its_next_cycle_was_due() -> None:
+    loop = clock = Standing()
+    check = turns(loop, clock)
+    clock.now += 90
+    assert check() is None
+    clock.now += 1
+    assert check() == "no cycle has ended for 91 s"
+    loop.turned_at = clock.now
+    assert check() is None
+    clock.now += 91
+    assert check() == "no cycle has ended for 91 s"
