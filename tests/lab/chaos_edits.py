@@ -65,7 +65,7 @@ def endpoints(dice: random.Random, world: World, _: Lab) -> Happening | None:
     if key in world.objects and dice.random() < 0.1:
         world.drop("EndpointSlice", f"{name}-v{version}")
         return Happening(f"delete {key}")
-    pods = []
+    pods: list[dict[str, Any]] = []
     for number, node in enumerate(NODES, 1):
         state = dice.choice(("absent", "ready", "ready", "starting", "leaving"))
         if state == "absent":
