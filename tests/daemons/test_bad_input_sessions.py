@@ -6,7 +6,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 
 import pytest
 
@@ -134,47 +133,28 @@ async def test_a_router_that_is_not_there_at_all_is_named(house: House) -> None:
         await says(house, "10.0.0.200")
 
 
-async def test_a_session_that_is_shut_down_says_what_the_router_said_and_returns(
+async def test_a_session_that_flaps_says_why_returns_each_time_and_is_counted(
     house: House, neighbour: Frr, expects: Callable[..., None]
 ) -> None:
     ours = house.lan.nodes[0].v4
+    before = len(house.ours.logged("session_down", peer="second"))
+
+    def told(times: int) -> bool:
+        return len(house.ours.logged("session_down", peer="second")) == before + times
+
     expects(NODE_ASN)
     async with second(house):
         await established(house)
         neighbour.configure(f"router bgp {ASN}", f"neighbor {ours} shutdown message for lunch")
         await says(house, "administrative shutdown")
-        await wait_until(lambda: house.ours.logged("session_down", peer="second"), within=5)
+        await wait_until(lambda: told(1), within=5, what="the first loss in the log")
         neighbour.configure(f"router bgp {ASN}", f"no neighbor {ours} shutdown")
         await established(house)
-
-
-async def test_a_session_that_flaps_comes_back_each_time_and_is_told(
-    house: House, neighbour: Frr, expects: Callable[..., None]
-) -> None:
-    ours = house.lan.nodes[0].v4
-
-    def told(event: str) -> int:
-        return len(house.ours.logged(event, peer="second"))
-
-    ups, downs = told("session_up"), told("session_down")
-    expects(NODE_ASN)
-    async with second(house):
-        # By the log, which is written at once: the status may still show the session before.
-        for lost in range(1, 3):
-            await wait_until(partial(_is, told, "session_up", ups + lost), within=30, what="the session")
-            neighbour.vtysh(f"clear bgp {ours}")
-            await wait_until(partial(_is, told, "session_down", downs + lost), within=30, what="the loss")
-        await wait_until(partial(_is, told, "session_up", ups + 3), within=30, what="the session")
-        await wait_until(lambda: _flops(house) == 2, within=30, what="two flaps in the status")
-
-
-def _is(told: Callable[[str], int], event: str, times: int) -> bool:
-    return told(event) == times
-
-
-def _flops(house: House) -> int:
-    sessions = {one["peer"]: one for one in house.ours.speaker["sessions"]}
-    return int(sessions["second"]["peerState"]["flops"])
+        neighbour.vtysh(f"clear bgp {ours}")
+        await wait_until(lambda: told(2), within=5, what="the second loss in the log")
+        await established(house)
+        sessions = {one["peer"]: one for one in house.ours.speaker["sessions"]}
+        assert sessions["second"]["peerState"]["flops"] == 2
 
 
 async def test_a_firewall_that_drops_is_one_of_the_reasons_told(

@@ -80,7 +80,9 @@ async def test_a_bgp_port_that_is_taken_is_told_with_who_has_it_and_mends_itself
         assert ours.http("/readyz")[0] == 503
         assert ours.addresses("shop/web") == [WEB]
     await wait_until(lambda: ours.http("/readyz")[0] == 200, within=20, what="BGP once the port is free")
-    assert ours.problems() == {}
+    await wait_until(
+        lambda: "BgpConf default" not in ours.problems(), within=5, what="the end of the problem"
+    )
     assert ours.daemon.alive
 
 
