@@ -1,18 +1,16 @@
 """What dies or is stopped, and what that costs: nothing, as long as the kernels forward."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from lab.lab import Lab
-from lab.manifests import edit
 from lab.steps.step import (
     addresses,
     await_hops,
     await_sessions,
     await_value,
-    expect_none_lost,
     expect_undisturbed,
     resets,
 )
@@ -103,33 +101,6 @@ def test_a_dead_controller_changes_nothing_and_its_heir_neither(hasty: Lab, addr
         time.sleep(WATCHED)
     expect_undisturbed(load.tally())
     assert (changes.all, hasty.addresses()) == ((), given)
-
-
-@pytest.fixture
-def leaver(hasty: Lab, address: str) -> Iterator[str]:
-    """A node whose speaker withdraws when it ends, and for which nobody stands in: its data plane goes on."""
-    edit(hasty.paths.manifests, "BgpConf", "default", lambda conf: conf["spec"].update(nextHops="Self"))
-    hasty.processes.stop("node2-speaker")
-    hasty.start_speaker("node2", "--withdraw-on-exit")
-    await_value(
-        lambda: _announced(hasty).get("node2"),
-        lambda routes: routes == _announced(hasty)["node1"],
-        expected="node2 announces what node1 does",
-    )
-    yield "node2"
-    hasty.processes.stop("node2-speaker")
-    hasty.start_speaker("node2")
-    edit(hasty.paths.manifests, "BgpConf", "default", lambda conf: conf["spec"].pop("nextHops"))
-
-
-def test_a_speaker_that_withdraws_on_exit_takes_its_node_out_without_loss(
-    hasty: Lab, address: str, leaver: str
-) -> None:
-    with under_load(hasty.client, address) as load:
-        hasty.processes.stop(f"{leaver}-speaker", within=30.0)
-        await_hops(hasty, address, [node for node in hasty.nodes if node != leaver])
-        time.sleep(0.5)
-    expect_none_lost(load.tally())
 
 
 def test_a_node_whose_cable_is_pulled_is_out_within_the_hold_time_and_comes_back(
