@@ -6,7 +6,7 @@ what differs in one transaction.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 from prometheus_client import REGISTRY
@@ -17,11 +17,12 @@ from openelb_bgp.ipam import NEEDED, Allocation, Rules, allocate
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.meta import Kind
 from openelb_bgp.model.pools import Eip
+from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.objections import Objections
 from openelb_bgp.origin import Origin, exit_code_of, feed, opened
-from openelb_bgp.ports import NotWritten
+from openelb_bgp.ports import Event, NotWritten
 from openelb_bgp.report.events import not_written
 from openelb_bgp.report.foreseen import foreseen
 from openelb_bgp.report.leader import Report, report
@@ -123,6 +124,7 @@ class Controller:
             now=rfc3339(self._clock.wall()),
         )
         await self._write(made)
+        _log_warnings(made.events)
         # Only what is durable counts: a write that failed is made again from the state before it.
         self._allocation, self._ledger, self._listed = allocation, made.ledger, True
         self._metrics.show(allocation.pools)
@@ -136,6 +138,13 @@ class Controller:
             with contextlib.suppress(NotWritten):
                 await self._sink.write((), not_written(made.writes, str(error)))
             raise
+
+
+def _log_warnings(events: Iterable[Event]) -> None:
+    """What is wrong with pools, peers and whatever cannot be used; Services would be too many for a log."""
+    for event in events:
+        if event.warning and (event.ref.kind is not Kind.SERVICE or event.reason == Reason.INVALID):
+            log.warning("object_problem", object=str(event.ref), reason=event.reason, message=event.message)
 
 
 def _asker(snapshot: Snapshot, eligibility: Eligibility) -> Callable[[Service, Address, Eip], Candidates]:

@@ -14,7 +14,7 @@ from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.statuses import EipStatus, ServiceStatus
 from openelb_bgp.ports import Event, StatusWrite
 
-from .conditions import READY, find
+from .conditions import READY, VALID, find
 
 ASSIGN_FAILED: Final = "AssignIPFailed"
 RELEASE: Final = "ReleaseIP"
@@ -84,16 +84,17 @@ def condition_events(
 ) -> list[Event]:
     """What turned of these conditions, told under the condition's reason.
 
-    Of an object that is seen for the first time (`before` None) only what is wrong is news.
+    Of an object that is seen for the first time (`before` None) only what is wrong is news. An object that is
+    valid but for a field that cannot be used has something wrong with it too.
     """
     told = []
     for type_ in types:
         now, was = find(after, type_), find(before or (), type_)
         if now is None or (was is not None and (was.status, was.reason) == (now.status, now.reason)):
             continue
-        met = now.status == "True"
-        if was is not None or not met:
-            told.append(Event(ref=ref, reason=now.reason, message=now.message, warning=not met))
+        well = now.status == "True" and (type_ != VALID or now.reason == Reason.VALID)
+        if was is not None or not well:
+            told.append(Event(ref=ref, reason=now.reason, message=now.message, warning=not well))
     return told
 
 

@@ -112,7 +112,9 @@ class _Objects:
                 and (pools if ref.kind is Kind.EIP else routing)
                 and ref not in self.statuses
             ):
-                self._keep(ref, None, self._unusable(invalid))
+                known, unusable = self._before.get(ref), self._unusable(invalid)
+                self._keep(ref, None, unusable)
+                self._tell(ref, ("Valid",), known if isinstance(known, _Ours) else None, unusable)
         for ref, status in self._before.items():
             if not (pools if ref.kind is Kind.EIP else routing):
                 self.statuses[ref] = status
@@ -167,7 +169,7 @@ class _Objects:
         """What was reported of it last stays, with the conditions of an object that cannot be used."""
         known = self._before.get(invalid.ref)
         empty = _EMPTY[invalid.ref.kind]
-        status = known if isinstance(known, EipStatus | BgpConfStatus | BgpPeerStatus) else empty
+        status = known if isinstance(known, _Ours) else empty
         conditions = valid_and_ready(
             status.conditions,
             defects=self._defects_of(invalid.ref),

@@ -56,6 +56,9 @@ async def test_an_object_that_cannot_be_used_is_not_valid(house: House, spoilt: 
     kind, name = Kind(spoilt["kind"]), spoilt["metadata"]["name"]
     with house.with_file("spoilt", spoilt):
         said = await house.complaint(kind, name, "spec", reason="Invalid")
+        assert house.ours.events(name) == [("Invalid", said)]
+        logged = partial(house.ours.logged, "object_problem", object=f"{kind} {name}", message=said)
+        await wait_until(logged, within=5, what="a line in the log")
         first, _, _ = said.partition("; ")
         assert f"spoilt.yaml:1: {kind} {name}: {first}" in validated(house)
 
@@ -86,6 +89,7 @@ async def test_a_field_that_cannot_be_used_is_named(house: House, spoilt: Object
     kind, name = Kind(spoilt["kind"]), spoilt["metadata"]["name"]
     with house.with_file("spoilt", spoilt):
         said = await house.complaint(kind, name, field, valid=True)
+        assert ("Invalid", said) in house.ours.events(name)
         assert f"spoilt.yaml:1: warning: {kind} {name}: {said}" in validated(house)
 
 

@@ -32,3 +32,14 @@ def test_what_is_well_from_the_start_is_no_news_and_what_is_wrong_is() -> None:
 def test_another_message_alone_is_no_news() -> None:
     again = Condition(type="Ready", status="False", reason="NotEstablished", message="b: wrong ASN")
     assert told(DOWN, again) == []
+
+
+def test_a_field_that_cannot_be_used_is_a_warning_though_the_object_is_valid() -> None:
+    limited = Condition(type="Valid", status="True", reason="Invalid", message="spec.listenPort '0'")
+    whole = Condition(type="Valid", status="True", reason="Valid")
+    warned = Event(ref=PEER, reason="Invalid", message="spec.listenPort '0'", warning=True)
+    assert condition_events(PEER, ("Valid",), before=None, after=[limited]) == [warned]
+    assert condition_events(PEER, ("Valid",), before=[whole], after=[limited]) == [warned]
+    assert condition_events(PEER, ("Valid",), before=[limited], after=[whole]) == [
+        Event(ref=PEER, reason="Valid", message="")
+    ]
