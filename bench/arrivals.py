@@ -83,11 +83,12 @@ class Arrivals:
                 data = listening.recv(65536)
             except TimeoutError:
                 continue
-            self._take(data, time.monotonic())
+            self.take(data, now=time.monotonic())
             if len(self._at) == self._target:
                 self._reached.set()
 
-    def _take(self, data: bytes, now: float) -> None:
+    def take(self, data: bytes, *, now: float) -> None:
+        """Take in what netlink said at that instant."""
         position = 0
         while position < len(data):
             length, kind, *_ = _HEADER.unpack_from(data, position)

@@ -1,0 +1,122 @@
+"""What the benchmark reads, writes and prints; what it measures needs a router."""
+
+import io
+import json
+import socket
+import struct
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench import workload
+from bench.arrivals import Arrivals
+from bench.bare import addresses, stream_messages
+from bench.results import Measure, RowResult, show, write
+from bench.rows import ROWS
+from lab.namespaces import Namespace
+from openelb_bgp.decode import decode
+from openelb_bgp.files.documents import Document, documents
+from openelb_bgp.model.snapshot import Resource
+
+NEW, GONE, BGP, KERNEL = 24, 25, 186, 2
+
+
+def message(kind: int, address: str, *, protocol: int = BGP) -> bytes:
+    """An rtnetlink route message with a table and a destination."""
+    route = struct.pack("=BBBBBBBBI", socket.AF_INET, 32, 0, 0, 254, protocol, 0, 1, 0)
+    table = struct.pack("=HHI", 8, 15, 254)
+    destination = struct.pack("=HH", 8, 1) + socket.inet_aton(address)
+    body = route + table + destination
+    return struct.pack("=IHHII", 16 + len(body), kind, 0, 0, 0) + body
+
+
+def number(address: str) -> int:
+    return int(IPv4Address(address))
+
+
+@pytest.fixture
+def arrivals() -> Arrivals:
+    return Arrivals(Namespace("none"))
+
+
+def test_a_route_arrives_once_however_often_it_is_replaced(arrivals: Arrivals) -> None:
+    arrivals.take(message(NEW, "198.18.0.1") + message(NEW, "198.18.0.2"), now=1.0)
+    arrivals.take(message(NEW, "198.18.0.1"), now=2.0)
+    assert (arrivals.count(), arrivals.at(number("198.18.0.1"))) == (2, 1.0)
+    assert arrivals.wait_for(2, within=0.0) == 1.0
+
+
+def test_a_route_that_goes_is_no_longer_there(arrivals: Arrivals) -> None:
+    arrivals.take(message(NEW, "198.18.0.1"), now=1.0)
+    arrivals.take(message(GONE, "198.18.0.1") + message(GONE, "198.18.0.9"), now=2.0)
+    assert (arrivals.count(), arrivals.wait_for(0, within=0.0)) == (0, 0.0)
+
+
+def test_routes_of_the_kernel_itself_do_not_count(arrivals: Arrivals) -> None:
+    arrivals.take(message(NEW, "10.30.1.0", protocol=KERNEL), now=1.0)
+    assert arrivals.count() == 0
+
+
+def resources(data: bytes, *, is_json: bool) -> list[Resource]:
+    found = [one for one in documents(data, is_json=is_json) if isinstance(one, Document)]
+    return [one for document in found if (one := decode(document.value).resource) is not None]
+
+
+def test_services_are_the_same_in_yaml_and_in_json() -> None:
+    text = "---\n".join(workload.as_yaml(index, slices=2) for index in range(3))
+    listed = workload.as_json(range(3), slices=2)
+    assert resources(text.encode(), is_json=False) == resources(listed.encode(), is_json=True)
+
+
+def test_a_folder_holds_a_hundred_services_to_a_file(tmp_path: Path) -> None:
+    workload.write_yaml(tmp_path, range(250))
+    texts = [file.read_text() for file in sorted(tmp_path.iterdir())]
+    assert [text.count("kind: Service\n") for text in texts] == [100, 100, 50]
+
+
+def test_bare_paths_go_in_batches_of_500() -> None:
+    messages = stream_messages(addresses(1_200))
+    assert [len(one.paths) for one in messages] == [500, 500, 200]
+    assert messages[0].paths[1].nlri.prefix.prefix == "198.19.0.1"
+
+
+HELD = Measure(what="fast", value=2.0, unit="ms", bound=3.0)
+OVER = Measure(what="slow", value=4.0, unit="ms", beside=1.0, bound=3.0)
+OPEN = Measure(what="somehow", value=123.4, unit="MB")
+RESULTS = [
+    RowResult(row="a", title="first", measures=(HELD, OVER), seconds=1.5, load=0.5),
+    RowResult(row="b", title="second", measures=(OPEN,)),
+    RowResult(row="c", title="third", failed="the router has 3 routes after 10 s, not 4"),
+]
+
+
+def test_the_table_marks_what_is_over_its_bound_and_what_failed() -> None:
+    out = io.StringIO()
+    show(RESULTS, Console(file=out, width=100))
+    lines = [" ".join(line.split()) for line in out.getvalue().splitlines() if line.strip()]
+    assert [line for line in lines if line[:1] != "─"] == [
+        "row what measured beside bound",
+        "a fast 2.00 ms 3.00 ms held",
+        "slow 4.00 ms 1.00 ms 3.00 ms over",
+        "b somehow 123 MB",
+        "c the router has 3 routes after 10 s, not 4 failed",
+    ]
+
+
+def test_the_file_says_what_was_measured_on_which_machine_and_what_is_over(tmp_path: Path) -> None:
+    file = tmp_path / "results" / "one.json"
+    write(RESULTS, file)
+    document = json.loads(file.read_text())
+    assert document["machine"].keys() == {"cores", "architecture", "kernel", "python", "implementation"}
+    assert [[one["over"] for one in row["measures"]] for row in document["rows"]] == [
+        [False, True],
+        [False],
+        [],
+    ]
+
+
+def test_every_row_says_what_it_is_about() -> None:
+    assert all(row.title for row in ROWS.values())
+    assert {name for name, row in ROWS.items() if not row.needs_root} == {"plan", "help"}
