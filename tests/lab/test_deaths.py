@@ -1,16 +1,18 @@
 """What dies or is stopped, and what that costs: nothing, as long as the kernels forward."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from lab.lab import Lab
+from lab.manifests import edit
 from lab.steps.step import (
     addresses,
     await_hops,
     await_sessions,
     await_value,
+    expect_none_lost,
     expect_undisturbed,
     resets,
 )
@@ -34,17 +36,15 @@ def _started_at(lab: Lab) -> dict[str, str]:
     return {item["metadata"]["name"]: item["status"]["startedAt"] for item in lab.objects(Kind.SPEAKER)}
 
 
-def _announced(lab: Lab) -> dict[str, int]:
-    return {
-        item["metadata"]["name"]: item["status"]["routes"]["announced"] for item in lab.objects(Kind.SPEAKER)
-    }
-
-
-def _await_reports(lab: Lab, *, other_than: dict[str, str]) -> None:
+def _await_reports(lab: Lab, *nodes: str, before: dict[str, str]) -> None:
+    """Wait until the new speakers of these nodes say that they announce something."""
     await_value(
-        lambda: _started_at(lab),
-        lambda seen: len(seen) == 3 and not set(seen.items()) & set(other_than.items()),
-        expected="a report of every new speaker",
+        lambda: {item["metadata"]["name"]: item["status"] for item in lab.objects(Kind.SPEAKER)},
+        lambda seen: all(
+            seen[node]["startedAt"] != before[node] and seen[node]["routes"]["announced"] > 0
+            for node in nodes
+        ),
+        expected=f"new speakers in {nodes}, and routes announced by them",
     )
 
 
@@ -57,7 +57,7 @@ def test_all_speakers_killed_and_started_again_cost_no_route_and_no_request(hast
         time.sleep(WATCHED)
         for node in hasty.nodes:
             hasty.start_speaker(node)
-        _await_reports(hasty, other_than=before)
+        _await_reports(hasty, *hasty.nodes, before=before)
     expect_undisturbed(load.tally())
     assert (changes.all, resets(hasty)) == ((), sessions)
 
@@ -76,16 +76,12 @@ def test_all_gobgpds_killed_at_once_cost_no_route_and_no_request(hasty: Lab, add
 
 
 def test_a_speaker_that_gets_sigterm_changes_nothing(hasty: Lab, address: str) -> None:
-    sessions = resets(hasty)
+    before, sessions = _started_at(hasty), resets(hasty)
     with under_load(hasty.client, address) as load, RouteChanges(hasty, address) as changes:
         hasty.processes.stop("node2-speaker")
         time.sleep(WATCHED)
         hasty.start_speaker("node2")
-        await_value(
-            lambda: sorted(_started_at(hasty)),
-            lambda seen: seen == list(hasty.nodes),
-            expected="three reports",
-        )
+        _await_reports(hasty, "node2", before=before)
     expect_undisturbed(load.tally())
     assert (changes.all, resets(hasty)) == ((), sessions)
 
@@ -101,6 +97,30 @@ def test_a_dead_controller_changes_nothing_and_its_heir_neither(hasty: Lab, addr
         time.sleep(WATCHED)
     expect_undisturbed(load.tally())
     assert (changes.all, hasty.addresses()) == ((), given)
+
+
+@pytest.fixture
+def leaver(hasty: Lab, address: str) -> Iterator[str]:
+    """A node whose speaker withdraws when it ends, and for which nobody stands in: its data plane goes on."""
+    before = _started_at(hasty)
+    edit(hasty.paths.manifests, "BgpConf", "default", lambda conf: conf["spec"].update(nextHops="Self"))
+    hasty.processes.stop("node2-speaker")
+    hasty.start_speaker("node2", "--withdraw-on-exit")
+    _await_reports(hasty, "node2", before=before)
+    yield "node2"
+    hasty.processes.stop("node2-speaker")
+    hasty.start_speaker("node2")
+    edit(hasty.paths.manifests, "BgpConf", "default", lambda conf: conf["spec"].pop("nextHops"))
+
+
+def test_a_speaker_that_withdraws_on_exit_takes_its_node_out_without_loss(
+    hasty: Lab, address: str, leaver: str
+) -> None:
+    with under_load(hasty.client, address) as load:
+        hasty.processes.stop(f"{leaver}-speaker", within=30.0)
+        await_hops(hasty, address, [node for node in hasty.nodes if node != leaver])
+        time.sleep(0.5)
+    expect_none_lost(load.tally())
 
 
 def test_a_node_whose_cable_is_pulled_is_out_within_the_hold_time_and_comes_back(
