@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import msgspec
 
 from openelb_bgp.eligibility import NodeState
-from openelb_bgp.model.addresses import Address, Family, Network
-from openelb_bgp.model.pools import PLAIN_ADVERTISEMENT, Advertisement, Eip
+from openelb_bgp.model.addresses import Family
+from openelb_bgp.model.advertising import advertisements, is_for_node, is_for_service
+from openelb_bgp.model.pools import Advertisement, Eip
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.statuses import Problem
@@ -35,18 +36,12 @@ class Line(msgspec.Struct, frozen=True, order=True, kw_only=True):
     only: tuple[str, ...] = ()
 
 
-def advertisements(pool: Eip) -> Sequence[Advertisement]:
-    """The pool's advertisements; one plain one where none is written."""
-    return pool.advertisements or (PLAIN_ADVERTISEMENT,)
-
-
 def places(pool: Eip, service: Service, node: NodeState) -> tuple[int, ...]:
     """Which of the pool's advertisements are for that Service where that node is the next hop."""
     return tuple(
         place
         for place, one in enumerate(advertisements(pool))
-        if (one.service_selector is None or one.service_selector.matches(service.meta.labels))
-        and (one.node_selector is None or one.node_selector.matches(node.labels))
+        if is_for_service(one, service) and is_for_node(one, node.labels)
     )
 
 
@@ -81,22 +76,6 @@ def _full_length_peers(chosen: Sequence[Advertisement], family: Family, peers: C
         for name in (one.peers or peers)
         if name in peers
     }
-
-
-def prefix_of(address: Address, length: int) -> Network:
-    """The prefix of that length that holds the address."""
-    return Family.of(address).network(int(address), length)
-
-
-def lies_inside(prefix: Network, pool: Eip) -> bool:
-    """Whether every address of the prefix is one of the pool's, be it of several ranges of it."""
-    first, last = int(prefix.network_address), int(prefix.broadcast_address)
-    for one in sorted(pool.ranges):
-        if one.version == prefix.version and one.first <= first <= one.last:
-            if one.last >= last:
-                return True
-            first = one.last + 1
-    return False
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,11 +11,12 @@ import msgspec
 
 from openelb_bgp.eligibility import Candidates, Eligibility, NodeState
 from openelb_bgp.model.addresses import Family, Network
+from openelb_bgp.model.advertising import advertisements, lies_inside, outside, prefix_of
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import EndpointSlice, Service
 
-from .advertise import advertisements, lengths, lies_inside, places, prefix_of
+from .advertise import lengths, places
 from .model import PeerConf
 from .nexthops import Hop
 from .readings import Reading, pool_for, read
@@ -111,15 +112,15 @@ class Claimer:
         """Add what the Service claims for one address; returns why this node itself is no next hop of it."""
         candidates = self._eligibility.candidates(service, one.endpoints, selector=pool.node_selector)
         announced = self._announced(service, one, pool, candidates)
-        outside: Network | None = None
+        beyond: Network | None = None
         for length, bundle in announced.bundles:
             if length == one.family.bits:
                 shares.append(Share(one.host, bundle))
             elif self._lies_inside(prefix := prefix_of(one.address, length), pool):
                 shares.append(Share(prefix, bundle))
             else:
-                outside = prefix
-        return announced.refused or (None if outside is None else _outside(pool, outside))
+                beyond = prefix
+        return announced.refused or (None if beyond is None else outside(pool, beyond))
 
     def _announced(self, service: Service, one: Reading, pool: Eip, candidates: Candidates) -> _Announced:
         """What is announced; Services of the policy Cluster share it where no selector tells them apart."""
@@ -234,14 +235,6 @@ def _announces(hop: Hop, candidates: Candidates) -> bool:
         return True
     # While it drains it keeps its paths, made unattractive; then only if nobody else has the address.
     return hop.node in candidates.leaving and (not candidates.eligible or not hop.stopped)
-
-
-def _outside(pool: Eip, prefix: Network) -> Refused:
-    return Refused(
-        Reason.AGGREGATE_OUTSIDE_POOL,
-        f"the aggregate {prefix} does not lie wholly inside Eip {pool.name} and is left out; choose a longer "
-        "aggregationLength, or widen the pool",
-    )
 
 
 def _summary(outcomes: Sequence[tuple[Reading, Refused | None]]) -> Refused | None:

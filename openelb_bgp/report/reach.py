@@ -3,11 +3,13 @@
 One Reach serves all Services of a pool, so that ten thousand of them cost one look at the speakers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from openelb_bgp.model.pools import Eip, Protocol
+from openelb_bgp.model.advertising import advertisements, is_for_node
+from openelb_bgp.model.meta import EMPTY
+from openelb_bgp.model.pools import Advertisement, Eip, Protocol
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.routing import BgpPeer
 from openelb_bgp.model.snapshot import Snapshot
@@ -34,14 +36,14 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
 def reach(pool: Eip, snapshot: Snapshot) -> Reach:
     """Where the pool is announced, as the speakers report it that exist."""
-    names = peers_of(pool, snapshot)
+    names = _peers_of(pool, snapshot)
     configured, nodes, silent = False, [], {}
     # One that is not ready just now counts: while a speaker is replaced, its gobgpd goes on announcing.
     for _, speaker in sorted(snapshot.speakers.items()):
         refused = _not_configured(speaker, pool)
         configured = configured or refused is None
         if refused is None and pool.protocol is Protocol.BGP:
-            refused = _no_session(speaker, _chosen(names, speaker.name, snapshot))
+            refused = _not_advertised(speaker, pool, snapshot)
         if refused is None:
             nodes.append(speaker.name)
         else:
@@ -50,14 +52,19 @@ def reach(pool: Eip, snapshot: Snapshot) -> Reach:
     return Reach(configured=configured, nodes=tuple(nodes), silent=silent, refused=refused)
 
 
-def peers_of(pool: Eip, snapshot: Snapshot) -> frozenset[str]:
-    """The names of the BgpPeers that the pool's advertisements go to; none for layer2 and vip."""
+def _peers_of(pool: Eip, snapshot: Snapshot) -> frozenset[str]:
+    """The BgpPeers that the pool's advertisements go to; none for layer2 and vip."""
     if pool.protocol is not Protocol.BGP:
         return frozenset()
+    return named(advertisements(pool), snapshot)
+
+
+def named(chosen: Sequence[Advertisement], snapshot: Snapshot) -> frozenset[str]:
+    """The names of the BgpPeers that these advertisements go to."""
     ours = {name for name, peer in snapshot.bgp_peers.items() if not peer.left_to_cni}
-    if not pool.advertisements or any(not one.peers for one in pool.advertisements):
+    if any(not one.peers for one in chosen):
         return frozenset(ours)
-    return frozenset(ours.intersection(name for one in pool.advertisements for name in one.peers))
+    return frozenset(ours.intersection(name for one in chosen for name in one.peers))
 
 
 def serves(peer: BgpPeer, snapshot: Snapshot) -> tuple[str, ...]:
@@ -97,12 +104,25 @@ def _problem_of(speaker: Speaker, pool: Eip, reason: str) -> str:
     return next(own, "") or next(same, "")
 
 
-def _chosen(names: frozenset[str], node: str, snapshot: Snapshot) -> frozenset[str]:
+def spoken_to(names: frozenset[str], node: str, snapshot: Snapshot) -> frozenset[str]:
     """Those of the peers whose selector chooses the node."""
     known = snapshot.nodes.get(node)
-    labels = {} if known is None else known.meta.labels
+    labels = EMPTY if known is None else known.meta.labels
     selectors = ((name, snapshot.bgp_peers[name].node_selector) for name in names)
     return frozenset(name for name, selector in selectors if selector is None or selector.matches(labels))
+
+
+def _not_advertised(speaker: Speaker, pool: Eip, snapshot: Snapshot) -> Refused | None:
+    """Why the node's own routes of the pool reach no peer."""
+    node = snapshot.nodes.get(speaker.name)
+    labels = EMPTY if node is None else node.meta.labels
+    chosen = [one for one in advertisements(pool) if is_for_node(one, labels)]
+    if not chosen:
+        return Refused(
+            Reason.NO_ADVERTISEMENT,
+            f"no advertisement of Eip {pool.name} is for this node; add one, or widen a nodeSelector",
+        )
+    return _no_session(speaker, spoken_to(named(chosen, snapshot), speaker.name, snapshot))
 
 
 def _no_session(speaker: Speaker, names: frozenset[str]) -> Refused | None:

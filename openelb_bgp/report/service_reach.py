@@ -12,7 +12,7 @@ import msgspec
 from openelb_bgp.lib.words import some
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.conditions import Condition
-from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.meta import EMPTY, Kind
 from openelb_bgp.model.pools import Protocol
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import Service
@@ -20,6 +20,7 @@ from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.speakers import Speaker
 from openelb_bgp.model.statuses import Problem
 
+from .advertised import Advertised, Lines
 from .inputs import Given, MayAnnounce, Nodes
 from .reach import Reach
 from .words import summed_up
@@ -33,7 +34,6 @@ _IN_PART = frozenset(
         Reason.AGGREGATE_OUTSIDE_POOL,
         Reason.STAND_IN,
         Reason.NO_EFFECT,
-        Reason.NO_IPV6_NEXT_HOP,
     }
 )
 _SERVICE = f"{Kind.SERVICE} "
@@ -77,7 +77,8 @@ class Heard:
         self._reached = _reached(snapshot.speakers)
         self._owners = _owners(snapshot.speakers)
         self._objections = _objections(snapshot.speakers)
-        self._told: dict[tuple[str, frozenset[str]], str | Refused] = {}
+        self._advertised = Advertised(snapshot)
+        self._told: dict[tuple[str, frozenset[str], Lines | None], str | Refused] = {}
 
     @property
     def parts(self) -> tuple[object, ...]:
@@ -88,6 +89,7 @@ class Heard:
             self._stood_in_for,
             self._owners,
             self._objections,
+            *self._advertised.parts,
         )
 
     def not_shown(self) -> Announced:
@@ -124,27 +126,41 @@ class Heard:
         if revision > self._newest:
             return self.reaches[pool].refused or _BEHIND
         nodes = may_announce(service, address, eip)
-        objections = self._objections.get(str(service.key), {}) if self._objections else {}
+        objections = self._objections_to(service, address)
         # A node that nobody speaks for will never catch up: that is no matter of waiting.
         reached = [self._reached[node] for node in nodes.announcing if node in self._reached]
         if reached and max(reached) < revision:
             return self.reaches[pool].refused or _BEHIND
-        if objections or not nodes.announcing:
-            return self._by_bgp(pool, nodes, objections)
-        asked = (pool, nodes.announcing)
-        if asked not in self._told:
-            self._told[asked] = self._by_bgp(pool, nodes, objections)
-        return self._told[asked]
-
-    def _by_bgp(self, pool: str, nodes: Nodes, objections: Mapping[str, Problem]) -> str | Refused:
         if not nodes.announcing:
             return self._no_node(nodes)
+        lines = self._advertised.lines(service, address, eip)
+        if objections:
+            return self._by_bgp(pool, nodes, lines, objections)
+        asked = (pool, nodes.announcing, lines)
+        if asked not in self._told:
+            self._told[asked] = self._by_bgp(pool, nodes, lines, objections)
+        return self._told[asked]
+
+    def _objections_to(self, service: Service, address: Address) -> Mapping[str, Problem]:
+        """By node, what speakers object to that address of a Service."""
+        if not self._objections:
+            return EMPTY
+        found = self._objections.get(str(service.key), EMPTY)
+        # A speaker that announces a part of the addresses begins with the one that it means.
+        others = tuple(f"{other}: " for other in service.addresses if other != address)
+        return {node: one for node, one in found.items() if not one.message.startswith(others)}
+
+    def _by_bgp(
+        self, pool: str, nodes: Nodes, lines: Lines | None, objections: Mapping[str, Problem]
+    ) -> str | Refused:
         reach = self.reaches[pool]
         announcing, silent = [], []
         for node in sorted(nodes.announcing):
             refused = _objection(objections.get(node))
             if refused is None and node not in reach.nodes and node not in self._stood_in_for:
                 refused = reach.silent.get(node, _NO_SPEAKER)
+            if refused is None and lines is not None:
+                refused = self._advertised.refusal(lines, node)
             if refused is None:
                 announcing.append(node)
             else:
