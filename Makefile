@@ -68,6 +68,11 @@ stubs:  ## generate the gRPC stubs from protos/ again
 	@rm -rf openelb_bgp/bgp/gobgp/_pb
 	@hack/setup python
 
+.PHONY: crds
+crds:  ## write manifests/crds again from the model
+	@hack/setup python
+	@$(PYTHON) hack/write_crds.py
+
 .PHONY: clean
 clean:  ## remove what was generated in the checkout (the caches outside it stay)
 	@rm -rf .venv build dist openelb_bgp/bgp/gobgp/_pb bench/results

@@ -73,15 +73,17 @@ class BgpConfSpec(msgspec.Struct, rename="camel", kw_only=True):
         str | None, doc("ConfigMap in our namespace whose key gobgp.conf holds GoBGP policy as TOML.")
     ] = None
     next_hops: Annotated[
-        Literal["Auto", "Self", "Rack"] | None, doc("Whose next hops a speaker advertises; Auto when absent.")
+        Literal["Auto", "Self", "Rack"] | None,
+        doc("Whose next hops a speaker advertises; Auto when absent.", ours=True),
     ] = None
     stand_in_after_seconds: Annotated[
-        Duration | None, doc("How long a node has had no session before others stand in; 10 when absent.")
+        Duration | None,
+        doc("How long a node has had no session before others stand in; 10 when absent.", ours=True),
     ] = None
     weighted_ecmp: Annotated[
-        bool | None, doc("Weigh the nodes of a Local Service by their ready endpoints.")
+        bool | None, doc("Weigh the nodes of a Local Service by their ready endpoints.", ours=True)
     ] = None
-    drain: Annotated[Drain | None, doc("How a node leaves.")] = None
+    drain: Annotated[Drain | None, doc("How a node leaves.", ours=True)] = None
 
 
 class BgpConfDocument(msgspec.Struct, rename="camel", kw_only=True):
@@ -97,8 +99,8 @@ class BgpConfDocument(msgspec.Struct, rename="camel", kw_only=True):
 class SecretKeyRef(msgspec.Struct, rename="camel", kw_only=True):
     """A key of a Secret in our namespace."""
 
-    name: Annotated[Text | None, doc("The Secret's name.", vital=True)] = None
-    key: Annotated[Text | None, doc("The key of its data.", vital=True)] = None
+    name: Annotated[Text | None, doc("The Secret's name.", vital=True, required=True)] = None
+    key: Annotated[Text | None, doc("The key of its data.", vital=True, required=True)] = None
 
 
 class NeighborConf(msgspec.Struct, rename="camel", kw_only=True):
@@ -112,7 +114,7 @@ class NeighborConf(msgspec.Struct, rename="camel", kw_only=True):
     ] = None
     neighbor_discovery: Annotated[
         Literal["DefaultGateway"] | None,
-        doc("In place of neighborAddress: the gateways of the node's default routes.", vital=True),
+        doc("In place of neighborAddress: the gateways of the node's default routes.", vital=True, ours=True),
     ] = None
     peer_as: Annotated[
         Asn | None,
@@ -125,7 +127,7 @@ class NeighborConf(msgspec.Struct, rename="camel", kw_only=True):
         str | None, doc("TCP MD5 password, at most 80 bytes.", vital=True, secret=True)
     ] = None
     auth_password_secret_ref: Annotated[
-        SecretKeyRef | None, doc("The password in a Secret of our namespace.", vital=True)
+        SecretKeyRef | None, doc("The password in a Secret of our namespace.", vital=True, ours=True)
     ] = None
     description: Annotated[str | None, doc("Free text.")] = None
     peer_group: Annotated[str | None, doc("Peer group in gobgpd.")] = None
@@ -183,7 +185,9 @@ class Transport(msgspec.Struct, rename="camel", kw_only=True):
     remote_address: Annotated[str | None, doc("Accepted as GoBGP does.")] = None
     remote_port: Annotated[Port | None, doc("The neighbour's TCP port; 179 when absent.")] = None
     tcp_mss: Annotated[Uint16 | None, doc("TCP maximum segment size.")] = None
-    local_address: Annotated[str | None, doc("Our address towards this neighbour.", vital=True)] = None
+    local_address: Annotated[
+        str | None, doc("Our address towards this neighbour.", vital=True, ours=True)
+    ] = None
 
 
 class FamilyName(msgspec.Struct, rename="camel", kw_only=True):
@@ -252,9 +256,9 @@ class AfiSafi(msgspec.Struct, rename="camel", kw_only=True):
     add_paths: Annotated[AddPaths | None, doc("Additional paths.")] = None
     mp_graceful_restart: Annotated[MpGracefulRestart | None, doc("Graceful restart.")] = None
     long_lived_graceful_restart: Annotated[
-        LongLivedGracefulRestart | None, doc("Long-lived graceful restart.")
+        LongLivedGracefulRestart | None, doc("Long-lived graceful restart.", ours=True)
     ] = None
-    prefix_limits: Annotated[PrefixLimits | None, doc("Limit on received prefixes.")] = None
+    prefix_limits: Annotated[PrefixLimits | None, doc("Limit on received prefixes.", ours=True)] = None
 
 
 class Bfd(msgspec.Struct, rename="camel", kw_only=True):
@@ -273,11 +277,11 @@ class BgpPeerSpec(msgspec.Struct, rename="camel", kw_only=True):
 
     conf: Annotated[NeighborConf | None, doc("Who the neighbour is.", required=True)] = None
     ebgp_multihop: Annotated[EbgpMultihop | None, doc("For neighbours that are not on-link.")] = None
-    ttl_security: Annotated[TtlSecurity | None, doc("RFC 5082; excludes ebgpMultihop.")] = None
+    ttl_security: Annotated[TtlSecurity | None, doc("RFC 5082; excludes ebgpMultihop.", ours=True)] = None
     timers: Annotated[Timers | None, doc("Timers.")] = None
     transport: Annotated[Transport | None, doc("The TCP connection.")] = None
     graceful_restart: Annotated[GracefulRestart | None, doc("In place of BgpConf's.")] = None
-    bfd: Annotated[Bfd | None, doc("BFD.")] = None
+    bfd: Annotated[Bfd | None, doc("BFD.", ours=True)] = None
     afi_safis: Annotated[
         tuple[AfiSafi, ...] | None, doc("Address families; the neighbour's own when absent.")
     ] = None

@@ -109,25 +109,31 @@ class EipSpec(msgspec.Struct, rename="camel", kw_only=True):
         doc("Labels of the namespaces that the pool is bound to; {} binds all.", vital=True),
     ] = None
     service_selector: Annotated[
-        LabelSelector | None, doc("Services that may take an address.", vital=True)
+        LabelSelector | None, doc("Services that may take an address.", vital=True, ours=True)
     ] = None
     enforce_namespaces: Annotated[
         bool | None,
-        doc("Refuse Services outside the bound namespaces even if they name the pool.", vital=True),
+        doc(
+            "Refuse Services outside the bound namespaces even if they name the pool.", vital=True, ours=True
+        ),
     ] = None
     exclude_addresses: Annotated[
         tuple[str, ...] | None,
-        doc("Addresses of the pool that are never given: an IP, IP/length or IP1-IP2 each.", vital=True),
+        doc(
+            "Addresses of the pool that are never given: an IP, IP/length or IP1-IP2 each.",
+            vital=True,
+            ours=True,
+        ),
     ] = None
     avoid_buggy_ips: Annotated[
-        bool | None, doc("Never give IPv4 addresses that end in .0 or .255.", vital=True)
+        bool | None, doc("Never give IPv4 addresses that end in .0 or .255.", vital=True, ours=True)
     ] = msgspec.field(default=None, name="avoidBuggyIPs")
     node_selector: Annotated[
-        LabelSelector | None, doc("Nodes that announce this pool; all when absent.", vital=True)
+        LabelSelector | None, doc("Nodes that announce this pool; all when absent.", vital=True, ours=True)
     ] = None
-    bgp: Annotated[EipBgp | None, doc("Settings for protocol bgp.")] = None
-    vip: Annotated[EipVip | None, doc("Settings for protocol vip.")] = None
-    layer2: Annotated[EipLayer2 | None, doc("Settings for protocol layer2.")] = None
+    bgp: Annotated[EipBgp | None, doc("Settings for protocol bgp.", ours=True)] = None
+    vip: Annotated[EipVip | None, doc("Settings for protocol vip.", ours=True)] = None
+    layer2: Annotated[EipLayer2 | None, doc("Settings for protocol layer2.", ours=True)] = None
 
 
 class EipDocument(msgspec.Struct, rename="camel", kw_only=True):
