@@ -39,7 +39,8 @@ class Origin(msgspec.Struct, frozen=True):
     """What a daemon works on.
 
     `stored_statuses` are those of Eips, BgpConfs and BgpPeers as they stand. `host_is` tells the source what
-    this machine looks like now, for a folder that does not name it.
+    this machine looks like now, for a folder that does not name it. `in_cluster`: the nodes are a cluster's,
+    where something like kube-proxy has to forward before anything is announced.
     """
 
     store: Store
@@ -48,6 +49,7 @@ class Origin(msgspec.Struct, frozen=True):
     clock: Clock
     stored_statuses: StoredStatuses
     host_is: Callable[[HostState], None]
+    in_cluster: bool = False
 
 
 @asynccontextmanager

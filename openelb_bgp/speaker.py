@@ -12,12 +12,16 @@ import structlog
 from prometheus_client import REGISTRY
 
 from openelb_bgp import plugins
+from openelb_bgp.forwarding import KUBE_PROXY_PORT, ServiceChecks, concluded, judge, service_checks
+from openelb_bgp.host.boot import read_boot_id, seconds_since_boot
+from openelb_bgp.host.health_checks import HealthChecks
 from openelb_bgp.host.netlink import HostState, follow_host
 from openelb_bgp.host.probe import Prober
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.membership.observed import observe_speakers
 from openelb_bgp.model import keys
 from openelb_bgp.model.facts import Facts, SpeakerFact
+from openelb_bgp.model.forwarding import Forwarding
 from openelb_bgp.model.meta import Kind, ref
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.routing import Drain
@@ -72,6 +76,10 @@ class Speaker:
         self._host_is = origin.host_is
         self._announcers = _announcers(settings, origin.clock, self._wake.set)
         self._prober = Prober(clock=origin.clock, changed=self._wake.set)
+        self._boot_id = read_boot_id()
+        self._health = self._health_checks() if origin.in_cluster else None
+        self._checks = ServiceChecks()
+        self._forwarding = Forwarding()
         self._observed: Mapping[str, SpeakerFact] = {}
         self._reporter = Reporter(settings.node, sink=origin.sink, clock=origin.clock)
         self._started = origin.clock.monotonic()
@@ -84,6 +92,7 @@ class Speaker:
         return {
             "host": self._follow_host,
             "probe": self._prober.run,
+            **({} if self._health is None else {"health-checks": self._health.run}),
             "loop": self._loop.run,
             **{f"announcer-{one.protocol}": one.run for one in self._announcers},
         }
@@ -101,7 +110,7 @@ class Speaker:
         probes = {probe for one in announcements for probe in one.probes}
         self._prober.aim(probes, self._host.links)
         due = await self._reporter.report(snapshot, facts, announcements, problems=self._problems())
-        return soonest(due, *(one.wake_at for one in announcements))
+        return soonest(due, self._forwarding.deadline, *(one.wake_at for one in announcements))
 
     def _snapshot(self) -> Snapshot:
         snapshot = self._store.snapshot
@@ -116,6 +125,8 @@ class Speaker:
         now = self._clock.monotonic()
         node = self._settings.node
         self._observed = observe_speakers(snapshot, own=node, before=self._observed, now=now)
+        if self._health is not None:
+            self._forwarding = self._judged(self._health, snapshot, now=now)
         facts = Facts(
             node=node,
             now=now,
@@ -124,17 +135,42 @@ class Speaker:
             speakers=self._observed,
             answering=self._prober.answering,
             first_seen=self._started,
+            forwarding=self._forwarding,
             draining_since=self._draining_since,
         )
         for announcer in self._announcers:
             facts = announcer.contribute(facts)
         return facts
 
+    def _health_checks(self) -> HealthChecks:
+        return HealthChecks(
+            self._settings.runtime_dir,
+            node_port=KUBE_PROXY_PORT,
+            boot_id=self._boot_id,
+            booted=self._clock.monotonic() - seconds_since_boot(),
+            clock=self._clock,
+            changed=self._wake.set,
+        )
+
+    def _judged(self, health: HealthChecks, snapshot: Snapshot, *, now: float) -> Forwarding:
+        """Aim the health checks at what the snapshot asks for, and conclude from their answers."""
+        name = self._settings.node
+        if not snapshot.has_listed(Kind.NODE, Kind.SERVICE, Kind.ENDPOINT_SLICE):
+            return Forwarding(known=False)
+        node = snapshot.nodes.get(name)
+        self._checks = service_checks(snapshot, node=name, before=self._checks)
+        health.aim(self._checks.ports, () if node is None else node.addresses)
+        done = concluded(health.facts, node, boot_id=self._boot_id, now=now)
+        health.conclude(node=done.node, services=done.services)
+        return judge(health.facts, node=name, now=now, before=self._forwarding)
+
     def _problems(self) -> tuple[Problem, ...]:
-        if not self._prober.error:
-            return ()
-        here = ref(Kind.NODE, self._settings.node)
-        return (Problem.of(here, Reason.PROBING_IMPOSSIBLE, self._prober.error),)
+        unproven = self._forwarding.unproven.items()
+        found = [Problem.of(about, why.reason, why.message) for about, why in unproven]
+        if self._prober.error:
+            here = ref(Kind.NODE, self._settings.node)
+            found.append(Problem.of(here, Reason.PROBING_IMPOSSIBLE, self._prober.error))
+        return tuple(found)
 
     async def close(self) -> None:
         """End. With --withdraw-on-exit the node is drained first, then everything is withdrawn."""

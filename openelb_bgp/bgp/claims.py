@@ -90,8 +90,18 @@ class Claimer:
         self.weights = weights
         return self
 
-    def unit(self, service: Service, slices: tuple[EndpointSlice, ...], last: Unit | None) -> Unit:
-        """One Service's part. `last` is what it was in the last plan."""
+    def unit(
+        self,
+        service: Service,
+        slices: tuple[EndpointSlice, ...],
+        last: Unit | None,
+        *,
+        held: Refused | None = None,
+    ) -> Unit:
+        """One Service's part. `last` is what it was in the last plan.
+
+        `held` says why this node itself must not be a next hop of it, although it is eligible.
+        """
         if self._terms.weighted:
             self.weights.begin(service.key)
         same = last is not None and last.service is service and last.slices is slices
@@ -103,15 +113,21 @@ class Claimer:
         for one in readings:
             pool = pool_for(one, service, self._terms.pools, of_nodes=self._of_nodes)
             if isinstance(pool, Eip):
-                outcomes.append((one, self._terms.blanket or self._claim(service, one, pool, shares)))
+                refused = self._terms.blanket or self._claim(service, one, pool, shares, held)
+                outcomes.append((one, refused))
             elif pool is not None:
                 outcomes.append((one, pool))
         return Unit(service, slices, readings, tuple(shares), _summary(outcomes))
 
-    def _claim(self, service: Service, one: Reading, pool: Eip, shares: list[Share]) -> Refused | None:
+    def _claim(
+        self, service: Service, one: Reading, pool: Eip, shares: list[Share], held: Refused | None
+    ) -> Refused | None:
         """Add what the Service claims for one address; returns why this node itself is no next hop of it."""
         candidates = self._eligibility.candidates(service, one.endpoints, selector=pool.node_selector)
-        announced = self._announced(service, one, pool, candidates)
+        if held is None:
+            announced = self._announced(service, one, pool, candidates)
+        else:
+            announced = self._announce(service, one, pool, candidates, held)
         beyond: Network | None = None
         for length, bundle in announced.bundles:
             if length == one.family.bits:
@@ -132,10 +148,18 @@ class Claimer:
             known = self._shared[key] = self._announce(service, one, pool, candidates)
         return known
 
-    def _announce(self, service: Service, one: Reading, pool: Eip, candidates: Candidates) -> _Announced:
+    def _announce(
+        self,
+        service: Service,
+        one: Reading,
+        pool: Eip,
+        candidates: Candidates,
+        held: Refused | None = None,
+    ) -> _Announced:
         terms = self._terms
         hops = terms.hops[one.family]
-        nodes = tuple([hop.node for hop in hops if _announces(hop, candidates)])
+        out = "" if held is None else terms.node
+        nodes = tuple([hop.node for hop in hops if _announces(hop, candidates) and hop.node != out])
         vetoes = tuple([hop.node for hop in hops if candidates.lacks_local(hop.node)])
         chosen = self._chosen(service, pool, nodes)
         weights = self._weights(service, one, nodes) if terms.weighted and service.local else ()
@@ -153,7 +177,8 @@ class Claimer:
             )
         if terms.node in nodes:
             return known
-        return _Announced(known.bundles, candidates.refusal(terms.node) or terms.refused.get(one.family))
+        refused = candidates.refusal(terms.node) or held or terms.refused.get(one.family)
+        return _Announced(known.bundles, refused)
 
     def _chosen(self, service: Service, pool: Eip, nodes: Sequence[str]) -> tuple[tuple[int, ...], ...]:
         """For each node the advertisements that are for the Service there; () where all are."""

@@ -38,12 +38,8 @@ def blanket(snapshot: Snapshot, facts: Facts, policy: UserPolicy, peers: PeerPla
     """Why this node announces nothing at all; None if it may."""
     if not policy.known:
         return policy.refused
-    if not facts.forwarding_proven:
-        return Refused(
-            Reason.NOT_PROVEN,
-            f"node {facts.node} has not been seen forwarding since it booted; "
-            "look at kube-proxy there (its /healthz on port 10256)",
-        )
+    if facts.forwarding.refused is not None:
+        return facts.forwarding.refused
     if peers.peers:
         return None
     if not snapshot.bgp_peers:

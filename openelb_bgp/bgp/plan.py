@@ -207,8 +207,15 @@ class _Planner:
         )
 
     def _book(self, terms: RouteTerms) -> RouteBook:
-        snapshot, last = self._snapshot, self._memory.book
-        return make_book(terms, snapshot.services, snapshot.slices, now=self._facts.now, previous=last)
+        snapshot, facts = self._snapshot, self._facts
+        return make_book(
+            terms,
+            snapshot.services,
+            snapshot.slices,
+            held=facts.forwarding.services,
+            now=facts.now,
+            previous=self._memory.book,
+        )
 
     def _assemble(self, me: NodeState, parts: _Parts, book: RouteBook) -> BgpPlan:
         peers, hops = parts.peers, parts.hops
@@ -217,7 +224,7 @@ class _Planner:
         instants = (peers.deadline, hops.deadline, book.deadline, *(one.until for one in retired.values()))
         return BgpPlan(
             node=self._facts.node,
-            complete=self._adopted and peers.complete and hops.complete and parts.policy.known,
+            complete=self._known and peers.complete and hops.complete and parts.policy.known,
             global_conf=parts.speaker,
             peers=peers.peers,
             routing=self._routing(tagged, retired, parts.policy),
@@ -232,6 +239,11 @@ class _Planner:
             draining=me.draining,
             memory=self._remember(self._learned(parts, tagged, retired), book),
         )
+
+    @property
+    def _known(self) -> bool:
+        """Whether this node knows of itself what the plan depends on."""
+        return self._adopted and self._facts.forwarding.known
 
     @property
     def _adopted(self) -> bool:

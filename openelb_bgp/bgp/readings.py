@@ -11,7 +11,7 @@ import msgspec
 from openelb_bgp.eligibility import Backends, backends
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address, Family, Network
-from openelb_bgp.model.allocated import allocated, pool_of
+from openelb_bgp.model.allocated import allocated, is_announceable, pool_of
 from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import EndpointSlice, Service
@@ -25,20 +25,6 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     host: Network
     endpoints: Backends
     noted: str = ""
-
-
-def is_announceable(service: Service) -> bool:
-    """Whether the addresses in its status may be ours: it asks for us, or we have marked it."""
-    if service.type != "LoadBalancer" or service.meta.deleting or not service.ingress:
-        return False
-    if service.load_balancer_class:
-        return service.load_balancer_class == keys.LOAD_BALANCER_CLASS
-    annotations = service.meta.annotations
-    return (
-        annotations.get(keys.MANAGED_ANNOTATION) == keys.MANAGED_VALUE
-        or keys.ALLOCATED_ANNOTATION in annotations
-        or keys.EIP_LABEL in service.meta.labels
-    )
 
 
 def read(service: Service, slices: tuple[EndpointSlice, ...]) -> tuple[Reading, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from openelb_bgp.lib.identity import changed_keys
 from openelb_bgp.model.addresses import Family, Network
-from openelb_bgp.model.meta import Key, Kind, ObjectRef, ref
+from openelb_bgp.model.meta import EMPTY, Key, Kind, ObjectRef, ref
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import EndpointSlice, Service
 from openelb_bgp.model.statuses import Problem
@@ -24,6 +24,8 @@ from .weights import Weights
 
 Services = Mapping[Key, Service]
 Slices = Mapping[Key, tuple[EndpointSlice, ...]]
+Held = Mapping[Key, Refused]
+"""Of a Service that this node itself must not announce yet: why."""
 Claims = tuple[Family, tuple[Bundle, ...]]
 
 _FAMILY = {family.value: family for family in Family}
@@ -42,14 +44,15 @@ class RouteBook:
         services: Services,
         slices: Slices,
         *,
+        held: Held,
         now: float,
         previous: "RouteBook | None",
     ) -> None:
-        self.terms, self.services, self.slices = terms, services, slices
+        self.terms, self.services, self.slices, self.held = terms, services, slices, held
         same_terms = previous is not None and previous.terms == terms
         # Switched off, whatever waited to be changed must not wake anybody any more.
-        held = previous.weights if previous is not None and terms.weighted else None
-        self.weights: Weights = Weights(now=now, previous=held)
+        settled = previous.weights if previous is not None and terms.weighted else None
+        self.weights: Weights = Weights(now=now, previous=settled)
         self.left_out: dict[ObjectRef, Refused] = {} if previous is None else previous.left_out.copy()
         self._units: dict[Key, Unit] = {} if previous is None else previous._units.copy()
         self._ledger: Ledger = Ledger(None if previous is None else previous._ledger)
@@ -107,6 +110,7 @@ class RouteBook:
     def _dirty(self, last: "RouteBook") -> list[Key]:
         found = dict.fromkeys(changed_keys(old=last.services, new=self.services))
         found.update(dict.fromkeys(changed_keys(old=last.slices, new=self.slices)))
+        found.update(dict.fromkeys(changed_keys(old=last.held, new=self.held)))
         found.update(dict.fromkeys(self.weights.overdue()))
         return list(found)
 
@@ -121,7 +125,9 @@ class RouteBook:
                 self.left_out.pop(old.service.ref, None)
                 self._enter((), old.shares)
             return
-        new = self._units[key] = self._claimer.unit(service, self.slices.get(key, ()), old)
+        new = self._units[key] = self._claimer.unit(
+            service, self.slices.get(key, ()), old, held=self.held.get(key)
+        )
         if new.refused is not None:
             self.left_out[service.ref] = new.refused
         elif old is not None and old.refused is not None:
@@ -204,10 +210,16 @@ class Resolver:
 
 
 def make_book(
-    terms: RouteTerms, services: Services, slices: Slices, *, now: float, previous: RouteBook | None = None
+    terms: RouteTerms,
+    services: Services,
+    slices: Slices,
+    *,
+    held: Held = EMPTY,
+    now: float,
+    previous: RouteBook | None = None,
 ) -> RouteBook:
     """The book of these Services on these terms. `previous` saves work; what it says stays as it is."""
-    return RouteBook(terms, services, slices, now=now, previous=previous)
+    return RouteBook(terms, services, slices, held=held, now=now, previous=previous)
 
 
 def _resolver(terms: RouteTerms, last: Resolver | None) -> Resolver:

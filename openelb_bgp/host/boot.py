@@ -5,6 +5,7 @@ The kernel's boot id is kept beside gobgpd's socket; that folder need not surviv
 """
 
 import contextlib
+import time
 from pathlib import Path
 
 KERNEL_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -17,6 +18,11 @@ def read_boot_id(source: Path = KERNEL_BOOT_ID) -> str:
         return source.read_text().strip()
     except OSError:
         return ""
+
+
+def seconds_since_boot() -> float:
+    """How long ago the kernel started, time in suspension included (clock_gettime(2), CLOCK_BOOTTIME)."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def is_new_boot(runtime_dir: Path, *, boot_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which pool an address of a Service belongs to: the `allocated` annotation, read, written and looked up.
+"""Whether a Service's addresses are ours, and of which pool: the `allocated` annotation, read and written.
 
 Everybody who needs the pool of an address asks here, so that an address that an edit left outside its pool
 goes on being announced as that pool says. Who gets which address is decided in `ipam`.
@@ -10,6 +10,25 @@ from . import keys
 from .addresses import Address, parse_address
 from .pools import Eip
 from .services import Service
+
+
+def is_announceable(service: Service) -> bool:
+    """Whether it has addresses in its status that may be ours."""
+    return bool(service.ingress) and may_be_ours(service)
+
+
+def may_be_ours(service: Service) -> bool:
+    """Whether addresses that it has, or gets, may be ours: it asks for us, or we have marked it."""
+    if service.type != "LoadBalancer" or service.meta.deleting:
+        return False
+    if service.load_balancer_class:
+        return service.load_balancer_class == keys.LOAD_BALANCER_CLASS
+    annotations = service.meta.annotations
+    return (
+        annotations.get(keys.MANAGED_ANNOTATION) == keys.MANAGED_VALUE
+        or keys.ALLOCATED_ANNOTATION in annotations
+        or keys.EIP_LABEL in service.meta.labels
+    )
 
 
 def parse_allocated(text: str) -> dict[Address, str]:

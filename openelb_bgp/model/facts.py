@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from .addresses import Address, Family, Interface
+from .forwarding import Forwarding
 from .meta import EMPTY
 
 
@@ -94,8 +95,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     `answering` holds addresses of other nodes that answer our ARP or NDP probes. `adopted` holds the
     `(prefix, next hop)` texts found in gobgpd when it was adopted, None while it has not been read (a plan
     made then is not complete: what a restarted speaker stood in for is not known). `first_seen` is when
-    this process began to observe. `forwarding_proven` says that the node's data plane has been seen working
-    since boot.
+    this process began to observe. `forwarding` says what the node's data plane, as far as it has been seen
+    working since boot, allows to announce.
     """
 
     node: str
@@ -108,5 +109,5 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     adopted: frozenset[tuple[str, str]] | None = frozenset()
     gobgp_version: tuple[int, int] | None = None
     first_seen: float = 0.0
-    forwarding_proven: bool = True
+    forwarding: Forwarding = Forwarding()
     draining_since: float | None = None

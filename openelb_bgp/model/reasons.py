@@ -82,6 +82,7 @@ class Reason(enum.StrEnum):
     SEND_MAX_TOO_SMALL = "SendMaxTooSmall"
     STAND_IN = "StandIn"
     NOT_PROVEN = "ForwardingNotProven"
+    ANNOUNCED_UNPROVEN = "AnnouncedUnproven"
     MODE_OFF = "ModeOff"
 
     # What a speaker or its daemon runs into.

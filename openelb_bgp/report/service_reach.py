@@ -33,6 +33,7 @@ _IN_PART = frozenset(
         Reason.ATTRIBUTE_CONFLICT,
         Reason.AGGREGATE_OUTSIDE_POOL,
         Reason.STAND_IN,
+        Reason.ANNOUNCED_UNPROVEN,
         Reason.NO_EFFECT,
     }
 )

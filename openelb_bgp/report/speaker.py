@@ -37,6 +37,7 @@ KNOWN_HERE_ONLY = frozenset(
         Reason.SEND_MAX_TOO_SMALL,
         Reason.ATTRIBUTE_CONFLICT,
         Reason.NOT_PROVEN,
+        Reason.ANNOUNCED_UNPROVEN,
         Reason.MODE_OFF,
         Reason.SPEAKER_NOT_CONFIGURED,
         Reason.LISTEN_PORT_TAKEN,

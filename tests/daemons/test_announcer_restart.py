@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from openelb_bgp.model.forwarding import Forwarding
+from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.snapshot import Snapshot
 from tests.contract.process import eventually
 from tests.contract.real import RealNode, started
@@ -20,6 +22,8 @@ from tests.daemons.harness import kernel
 from tests.daemons.harness.frr import Frr
 from tests.daemons.harness.kernel import RouteDeletions
 from tests.daemons.harness.netns import Lan, Namespace
+
+UNPROVEN = Forwarding(refused=Refused(Reason.NOT_PROVEN, "kube-proxy has not answered yet"))
 
 
 @pytest.fixture
@@ -132,8 +136,8 @@ async def test_after_a_boot_the_router_forgets_what_the_node_announced_before(
         await speaker.settle(snapshot)
         await installed(leaf, 10)
     await node.signal(signal.SIGKILL)
-    async with node.process(new_boot=True, forwarding_proven=False).running() as speaker:
+    async with node.process(new_boot=True, forwarding=UNPROVEN).running() as speaker:
         await speaker.settle(snapshot)
         await installed(leaf, 0, within=20)
-        speaker.set_facts(forwarding_proven=True)
+        speaker.set_facts(forwarding=Forwarding())
         await installed(leaf, 10)

@@ -10,8 +10,10 @@ from openelb_bgp.bgp.model import PathAttrs
 from openelb_bgp.bgp.resolve import free_identifier
 from openelb_bgp.model import keys
 from openelb_bgp.model.errors import Defect, InvalidResource
+from openelb_bgp.model.forwarding import Forwarding
 from openelb_bgp.model.meta import Key, Kind, ref
 from openelb_bgp.model.pools import Protocol
+from openelb_bgp.model.reasons import Reason, Refused
 from tests.unit.plan_world import (
     ROUTER,
     ROUTER6,
@@ -34,6 +36,7 @@ from tests.unit.plan_world import (
 )
 
 Value = TypeVar("Value", bound=msgspec.Struct)
+NOT_PROVEN = Refused(Reason.NOT_PROVEN, "kube-proxy has not answered yet")
 
 
 def replaced(one: Value, **changes: Any) -> Value:
@@ -158,7 +161,7 @@ def test_of_two_addresses_the_one_that_is_missing_is_named() -> None:
         ({"bgp_confs": []}, "NoBgpConf"),
         ({"bgp_peers": []}, "NoPeer"),
         ({"bgp_peers": [peer(node_selector=selector(rack="far"))]}, "NoPeerForNode"),
-        ({"forwarding_proven": False}, "ForwardingNotProven"),
+        ({"forwarding": Forwarding(refused=NOT_PROVEN)}, "ForwardingNotProven"),
         ({"node": "z"}, "NodeUnknown"),
         ({"nodes": [node("a", 1, ready=False), node("b", 2), node("c", 3)]}, "NodeNotReady"),
         ({"eips": [pool(node_selector=selector(edge="yes"))]}, "NodeNotSelected"),
@@ -168,6 +171,34 @@ def test_whatever_keeps_a_node_from_announcing_is_a_reason(changes: dict[str, An
     plan = world().with_(**changes).plan()
     assert plan.paths == {}
     assert reasons(plan)["Service shop/web"] == reason
+
+
+def test_a_local_service_that_is_not_proven_here_waits_and_others_do_not() -> None:
+    both = world().with_(
+        services=[service("web", "192.0.2.1"), service("dns", "192.0.2.2", local=True)],
+        slices={"web": slices("web", endpoint("a")), "dns": slices("dns", endpoint("a"))},
+    )
+    held = both.with_(forwarding=Forwarding(services={Key("shop", "dns"): NOT_PROVEN})).plan()
+    assert next_hops(held) == {"192.0.2.1/32": {"self"}}
+    assert held.left_out == {ref(Kind.SERVICE, "dns", namespace="shop"): NOT_PROVEN}
+    proven = both.plan(previous=held)
+    assert next_hops(proven) == {"192.0.2.1/32": {"self"}, "192.0.2.2/32": {"self"}}
+    assert proven.left_out == {}
+    assert {str(key.prefix) for key in proven.changed or ()} == {"192.0.2.2/32"}
+
+
+def test_a_service_that_shares_its_address_with_one_that_is_not_proven_stays() -> None:
+    shared = world().with_(
+        services=[service("web", "192.0.2.1", local=True), service("dns", "192.0.2.1", local=True)],
+        slices={"web": slices("web", endpoint("a")), "dns": slices("dns", endpoint("a"))},
+        forwarding=Forwarding(services={Key("shop", "dns"): NOT_PROVEN}),
+    )
+    assert next_hops(shared.plan()) == {"192.0.2.1/32": {"self"}}
+
+
+def test_a_plan_made_before_the_first_answers_is_not_complete() -> None:
+    assert not world().with_(forwarding=Forwarding(known=False)).plan().complete
+    assert world().plan().complete
 
 
 @pytest.mark.parametrize(

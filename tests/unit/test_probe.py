@@ -11,6 +11,7 @@ from openelb_bgp.host.probe import Answers, Prober, answer_in, source_for
 from openelb_bgp.host.wire import Heard, Place
 from openelb_bgp.model.addresses import Address, Family
 from openelb_bgp.model.facts import Link, ProbeTarget
+from tests.unit.virtual_time import VirtualClock, settle
 
 OURS, THEIRS, GROUP = (bytes.fromhex(text) for text in ("02000000000a", "02000000000b", "03000000000b"))
 ETH0 = Link(
@@ -30,44 +31,6 @@ ETH1 = Link(
 OUR_ADDRESS = IPv4Address("10.0.0.11")
 NODE2, NODE2_V6 = IPv4Address("10.0.0.2"), IPv6Address("fd00:a::2")
 ONE = ProbeTarget("eth0", NODE2)
-
-
-class VirtualClock:
-    """Time that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
-
-    @property
-    def asleep(self) -> bool:
-        """Whether anybody waits for time to pass."""
-        return any(not woken.done() for _, woken in self._sleepers)
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        woken = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self.now + seconds, woken))
-        await woken
-
-    async def move(self, seconds: float) -> None:
-        end = self.now + seconds
-        while due := [one for one in self._sleepers if one[0] <= end and not one[1].done()]:
-            self.now, woken = min(due, key=lambda one: one[0])
-            woken.set_result(None)
-            await settle()
-        self.now = end
-        await settle()
-
-
-async def settle() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 class LanOfHosts:
