@@ -1,4 +1,4 @@
-"""One Kubernetes object as parsed from JSON or YAML → a frozen model value, or what is wrong with it.
+"""One Kubernetes object as parsed from JSON or YAML, or JSON itself → a frozen model value, or what is wrong.
 
 Here is which wire struct and which function belong to each kind, and the two ways of reading: our own kinds
 are walked field by field, for every defect and every unknown field; Kubernetes' kinds are converted by
@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from openelb_bgp.model.errors import Defect, InvalidResource
-from openelb_bgp.model.meta import Kind, Meta
+from openelb_bgp.model.meta import Kind, Meta, ObjectRef
 from openelb_bgp.model.snapshot import Resource
 from openelb_bgp.model.speakers import Speaker
 from openelb_bgp.model.statuses import SpeakerStatus
 
 from . import bgp_conf, bgp_peer, cluster, eip, services
 from .findings import Findings
-from .metadata import check_version, kind_of, meta, ref_of
-from .unknown import report_misplaced
+from .metadata import api_version_of, check_version, kind_of, meta, ref_of
+from .unknown import report_misplaced, report_misplaced_keys
 from .walk import walk
 from .wire import bgp as wire_bgp
 from .wire import core as wire_core
@@ -57,6 +57,24 @@ def decode(document: object) -> Decoded:
     return Decoded(resource, warnings=findings.defects)
 
 
+def decode_json(text: bytes | msgspec.Raw, kind: Kind) -> Decoded:
+    """Decode one object of a kind as an API server sends it where that kind was asked for.
+
+    Kubernetes' own kinds go straight into structs: there the API server has no fields that it does not know.
+    Raises msgspec.DecodeError for what is no JSON.
+    """
+    fast = _FROM_JSON.get(kind)
+    if fast is not None:
+        try:
+            return fast(text)
+        except msgspec.ValidationError:
+            pass
+    document = msgspec.json.decode(text)
+    if isinstance(document, dict):
+        document = {**document, "apiVersion": api_version_of(kind), "kind": kind.value}
+    return decode(document)
+
+
 D = TypeVar("D", wire_eip.EipDocument, wire_bgp.BgpConfDocument, wire_bgp.BgpPeerDocument)
 C = TypeVar("C", bound=msgspec.Struct)
 
@@ -86,19 +104,44 @@ def _converted(type_: type[C], make: Callable[[Meta, Any, Findings], Resource]) 
     return read
 
 
+def _from_json(
+    kind: Kind, type_: type[C], make: Callable[[Meta, Any, Findings], Resource]
+) -> Callable[[bytes | msgspec.Raw], Decoded]:
+    """A reader of the JSON of one of these kinds; raises msgspec.ValidationError for what it does not fit."""
+    decoder = msgspec.json.Decoder(type_)
+
+    def read(text: bytes | msgspec.Raw) -> Decoded:
+        wire: Any = decoder.decode(text)
+        findings = Findings()
+        if (found := wire.metadata) is not None:
+            report_misplaced_keys(
+                labels=found.labels, annotations=found.annotations, kind=kind, findings=findings
+            )
+        resource = make(meta(found, kind, findings), wire, findings)
+        if findings.any_fatal:
+            return Decoded(invalid=InvalidResource(ObjectRef(kind, resource.meta.key), findings.defects))
+        return Decoded(resource, warnings=findings.defects)
+
+    return read
+
+
 def _speaker(meta: Meta, document: wire_core.SpeakerDocument, findings: Findings) -> Speaker:
     return Speaker(meta, document.status or SpeakerStatus())
 
 
+_CONVERTED: Mapping[Kind, tuple[type[Any], Callable[[Meta, Any, Findings], Resource]]] = {
+    Kind.SPEAKER: (wire_core.SpeakerDocument, _speaker),
+    Kind.SERVICE: (wire_core.ServiceDocument, services.service),
+    Kind.ENDPOINT_SLICE: (wire_core.EndpointSliceDocument, services.endpoint_slice),
+    Kind.NODE: (wire_core.NodeDocument, cluster.node),
+    Kind.NAMESPACE: (wire_core.NamespaceDocument, cluster.namespace),
+    Kind.CONFIG_MAP: (wire_core.ConfigMapDocument, cluster.config_map),
+    Kind.SECRET: (wire_core.SecretDocument, cluster.secret),
+}
 _READERS: Mapping[Kind, _Read] = {
     Kind.EIP: _walked(wire_eip.EipDocument, eip.eip),
     Kind.BGP_CONF: _walked(wire_bgp.BgpConfDocument, bgp_conf.bgp_conf),
     Kind.BGP_PEER: _walked(wire_bgp.BgpPeerDocument, bgp_peer.bgp_peer),
-    Kind.SPEAKER: _converted(wire_core.SpeakerDocument, _speaker),
-    Kind.SERVICE: _converted(wire_core.ServiceDocument, services.service),
-    Kind.ENDPOINT_SLICE: _converted(wire_core.EndpointSliceDocument, services.endpoint_slice),
-    Kind.NODE: _converted(wire_core.NodeDocument, cluster.node),
-    Kind.NAMESPACE: _converted(wire_core.NamespaceDocument, cluster.namespace),
-    Kind.CONFIG_MAP: _converted(wire_core.ConfigMapDocument, cluster.config_map),
-    Kind.SECRET: _converted(wire_core.SecretDocument, cluster.secret),
+    **{kind: _converted(type_, make) for kind, (type_, make) in _CONVERTED.items()},
 }
+_FROM_JSON = {kind: _from_json(kind, type_, make) for kind, (type_, make) in _CONVERTED.items()}

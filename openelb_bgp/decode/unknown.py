@@ -41,11 +41,21 @@ def report_misplaced(document: Mapping[Any, Any], kind: Kind, findings: Findings
     """
     metadata = document.get("metadata")
     if isinstance(metadata, dict):
-        _report_in(metadata.get("labels"), _LABEL, kind, findings)
-        _report_in(metadata.get("annotations"), _ANNOTATION, kind, findings)
+        report_misplaced_keys(
+            labels=metadata.get("labels"),
+            annotations=metadata.get("annotations"),
+            kind=kind,
+            findings=findings,
+        )
     if whole:
         _report_in(metadata, "metadata", kind, findings)
         _report_in(document.get("spec"), "spec", kind, findings)
+
+
+def report_misplaced_keys(*, labels: object, annotations: object, kind: Kind, findings: Findings) -> None:
+    """The same for an object of which only these two are there."""
+    _report_in(labels, _LABEL, kind, findings)
+    _report_in(annotations, _ANNOTATION, kind, findings)
 
 
 def _report_in(holder: object, path: str, kind: Kind, findings: Findings) -> None:

@@ -97,13 +97,15 @@ class Client:
         """How long anything may take."""
         return self._timeouts
 
-    def guarded(self, guard: Guard) -> "Client":
+    def guarded(self, guard: Guard, *, request: float) -> "Client":
         """The same client and connections, but each request asks the guard right before it leaves.
 
-        For a leader's writes: `client.guarded(leadership.check)`.
+        `request` is how many seconds each may take at most. A leader's writes go through
+        `Leadership.writer`, which knows both.
         """
+        timeouts = msgspec.structs.replace(self._timeouts, request=min(request, self._timeouts.request))
         made = object.__new__(Client)
-        made.__dict__.update(self.__dict__, _guard=guard)
+        made.__dict__.update(self.__dict__, _guard=guard, _timeouts=timeouts)
         return made
 
     async def get(
@@ -170,8 +172,9 @@ class Client:
     ) -> AsyncGenerator[list[bytes], None]:
         """What happens after a resourceVersion: lines `{"type":…,"object":…}`, as many as came at once.
 
-        Ends when the server ends it. Raises Expired when that version is no longer kept, Unreachable when it
-        breaks, also within a line, TimedOut when it falls silent.
+        First comes an empty batch, when the watch has begun. Ends when the server ends it. Raises Expired
+        when that version is no longer kept, Unreachable when it breaks, also within a line, TimedOut when it
+        falls silent.
         """
         selection = selection or Selection()
         seconds = random.uniform(self._timeouts.watch_least, self._timeouts.watch_most)
@@ -327,6 +330,9 @@ async def _lines(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[list[byt
     begun: list[bytes] = []
     length = 0
     async for chunk in chunks:
+        if not chunk:
+            yield []
+            continue
         head, found, tail = chunk.rpartition(b"\n")
         if not found:
             begun.append(chunk)

@@ -91,9 +91,9 @@ class Wire:
                 await attempts.note(error)
 
     async def stream(self, call: Call, guard: Guard, *, silence: float) -> AsyncGenerator[bytes, None]:
-        """Send a request and yield what comes, as it comes. `call.seconds` is for the answer to begin.
+        """Send a request and yield what comes, as it comes: nothing at first, when the answer has begun.
 
-        Raises KubeError; TimedOut after `silence` seconds without a byte.
+        `call.seconds` is the time for that. Raises KubeError; TimedOut after `silence` seconds of it.
         """
         attempts = _Attempts(call, self._access, self._clock)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_seconds, sock_read=silence)
@@ -102,6 +102,7 @@ class Wire:
             try:
                 async with self._sent(call, guard, timeout, begin_within=attempts.left()) as response:
                     begun = True
+                    yield b""
                     async for chunk in response.content.iter_any():
                         yield chunk
                 return

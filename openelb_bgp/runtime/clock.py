@@ -18,3 +18,11 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Return after that many seconds."""
         await asyncio.sleep(seconds)
+
+
+class BootClock(SystemClock):
+    """The same, but its monotonic time goes on while the machine is suspended: for what others rely on."""
+
+    def monotonic(self) -> float:
+        """Seconds since the boot, suspension included."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -1,0 +1,58 @@
+"""What each role asks the API server for: which kinds, which objects of them, and how much of each."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from openelb_bgp.model import keys
+from openelb_bgp.model.meta import Kind
+
+from .client import Selection
+
+_ALL = Selection()
+# A headless Service has no address to announce, and often the most endpoints.
+_SLICES = Selection(labels=f"{keys.SERVICE_NAME_LABEL},!service.kubernetes.io/headless")
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """The kinds that are listed and watched, and what of them.
+
+    `versioned` are the kinds whose objects keep their resourceVersion: a write is based on it, or it counts
+    for Snapshot.revision. In all others it is left out, so that an object that is touched without a change
+    that matters (a Node's heartbeat, another's status) is equal to the one known, and wakes nobody up.
+    `named` are the kinds of which only those objects are read that BgpPeers and the BgpConf name.
+    """
+
+    kinds: Mapping[Kind, Selection]
+    versioned: frozenset[Kind]
+    named: frozenset[Kind] = frozenset({Kind.SECRET, Kind.CONFIG_MAP})
+
+
+CONTROLLER = Scope(
+    kinds={
+        Kind.EIP: _ALL,
+        Kind.BGP_CONF: _ALL,
+        Kind.BGP_PEER: _ALL,
+        Kind.SPEAKER: _ALL,
+        # Of every type: one that was a LoadBalancer has an address to give back, and labels to lose.
+        Kind.SERVICE: _ALL,
+        Kind.ENDPOINT_SLICE: _SLICES,
+        Kind.NODE: _ALL,
+        Kind.NAMESPACE: Selection(metadata_only=True),
+    },
+    versioned=frozenset({Kind.SERVICE, Kind.EIP, Kind.BGP_CONF, Kind.BGP_PEER, Kind.SPEAKER}),
+)
+
+SPEAKER = Scope(
+    kinds={
+        Kind.EIP: _ALL,
+        Kind.BGP_CONF: _ALL,
+        Kind.BGP_PEER: _ALL,
+        Kind.SPEAKER: _ALL,
+        Kind.SERVICE: Selection(fields="spec.type=LoadBalancer"),
+        Kind.ENDPOINT_SLICE: _SLICES,
+        Kind.NODE: _ALL,
+    },
+    # The controller asks of a speaker only up to which version it knows the Services.
+    versioned=frozenset({Kind.SERVICE, Kind.SPEAKER}),
+)
