@@ -146,8 +146,10 @@ def _applied(announcements: Sequence[Announcement], before: SpeakerStatus) -> in
 def _found_here(announcements: Sequence[Announcement]) -> Iterable[Problem]:
     for announcement in announcements:
         yield from announcement.status.problems
+        # What keeps a node from announcing anything is told of the node, not of ten thousand Services.
+        told = {(problem.reason, problem.message) for problem in announcement.status.problems}
         for ref, refused in announcement.left_out.items():
-            if refused.reason in KNOWN_HERE_ONLY:
+            if refused.reason in KNOWN_HERE_ONLY and (refused.reason.value, refused.message) not in told:
                 yield Problem.of(ref, refused.reason, refused.message)
 
 

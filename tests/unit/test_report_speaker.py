@@ -130,6 +130,27 @@ def test_tells_of_what_is_left_out_only_what_the_node_alone_can_know() -> None:
     )
 
 
+def test_what_keeps_the_whole_node_silent_is_told_once_and_not_of_every_service() -> None:
+    message = "kube-proxy has not answered"
+    node = Problem.of(ref(Kind.NODE, "n1"), Reason.NOT_PROVEN, message)
+    other = Refused(Reason.NOT_PROVEN, "its port has not answered")
+    announcement = Announcement(
+        protocol=Protocol.BGP,
+        revision=1,
+        settled=True,
+        status=SpeakerStatus(problems=(node,)),
+        left_out={
+            ref(Kind.SERVICE, "web", namespace="shop"): Refused(Reason.NOT_PROVEN, message),
+            ref(Kind.SERVICE, "dns", namespace="shop"): other,
+        },
+    )
+    found = speaker_status(announcements=[announcement], facts=FACTS, started_at=STARTED).problems
+    assert found == (
+        node,
+        Problem.of(ref(Kind.SERVICE, "dns", namespace="shop"), other.reason, other.message),
+    )
+
+
 def test_the_applied_revision_stays_while_an_announcer_is_not_settled() -> None:
     before = SpeakerStatus(applied_revision=5)
     status = speaker_status(
