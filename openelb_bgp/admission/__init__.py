@@ -1,36 +1,13 @@
 """Admission: what is wrong with objects that are right each by itself. Pure, no clock.
 
-`check` gives every defect that takes several objects to see; `blocked_pools` and `usable_pools` say which
-pools may give addresses. A GoBGP policy's own text is read in `bgp.policy_toml`, and whether one node can do
-what is asked of it is the announcers' matter.
+`check` gives every defect that takes several objects to see, `review` what is to be said to a change of one
+object before it is stored; `blocked_pools` and `usable_pools` say which pools may give addresses. A GoBGP
+policy's own text is read in `bgp.policy_toml`, and whether one node can do what is asked of it is the
+announcers' matter.
 """
 
-from collections.abc import Mapping
-from itertools import chain
+from .checks import check
+from .pools import blocked_pools, usable_pools
+from .review import Review, review
 
-from openelb_bgp.model import keys
-from openelb_bgp.model.errors import Defect
-from openelb_bgp.model.meta import ObjectRef
-from openelb_bgp.model.snapshot import Snapshot
-
-from .conf import conf_defects
-from .peers import peer_defects
-from .pools import blocked_pools, pool_defects, usable_pools
-
-__all__ = ["blocked_pools", "check", "usable_pools"]
-
-
-def check(
-    snapshot: Snapshot, *, namespace: str = keys.DEFAULT_NAMESPACE
-) -> Mapping[ObjectRef, tuple[Defect, ...]]:
-    """What is wrong with each object in the light of the others; `namespace` is ours.
-
-    Fatal is what keeps an object, or the part of it that the defect names, from having any effect. Nothing
-    is said that depends on a kind which has not been listed yet.
-    """
-    found: dict[ObjectRef, tuple[Defect, ...]] = {}
-    for ref, defect in chain(
-        pool_defects(snapshot), peer_defects(snapshot, namespace=namespace), conf_defects(snapshot, namespace)
-    ):
-        found[ref] = (*found.get(ref, ()), defect)
-    return found
+__all__ = ["Review", "blocked_pools", "check", "review", "usable_pools"]

@@ -94,8 +94,15 @@ _PASSWORD = Rule(
 )
 
 FIELDS: Mapping[tuple[type[msgspec.Struct], str], Checks] = {
-    (eip.EipSpec, "address"): _matches(
-        texts.RANGES, "write an IP, IP/length, IP1-IP2, or a comma list of these", longest=32768
+    (eip.EipSpec, "address"): Checks(
+        (
+            _rule_of(texts.RANGES, "write an IP, IP/length, IP1-IP2, or a comma list of these"),
+            Rule(
+                f"!self.matches({_quoted(texts.NEVER_A_SERVICES)})",
+                "write addresses that a host can have: no loopback, multicast or unspecified ones",
+            ),
+        ),
+        {"maxLength": 32768},
     ),
     (eip.EipSpec, "interface"): Checks(limits={"maxLength": 4096}),
     (eip.EipSpec, "excludeAddresses"): _each(
@@ -138,7 +145,7 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], Checks] = {
     (Requirement, "operator"): Checks(limits={"enum": ["In", "NotIn", "Exists", "DoesNotExist"]}),
 }
 
-_BLANK = "(!has(self.{0}) || self.{0}.matches(r'^\\s*$'))"
+_BLANK = f"(!has(self.{{0}}) || self.{{0}}.matches({_quoted(texts.BLANK)}))"
 
 
 def _on(field: str) -> str:
@@ -161,6 +168,15 @@ STRUCTS: Mapping[type[msgspec.Struct], tuple[Rule, ...]] = {
         Rule(
             f"!({_on('ttlSecurity')} && {_on('ebgpMultihop')})",
             "turn one of ttlSecurity and ebgpMultihop off",
+        ),
+        Rule(
+            "!has(self.transport) || !has(self.transport.localAddress)"
+            " || !has(self.conf.neighborAddress) || self.conf.neighborAddress.contains('.')"
+            " && self.conf.neighborAddress.contains(':')"
+            f" || self.transport.localAddress.matches({_quoted(texts.BLANK)})"
+            f" || self.conf.neighborAddress.matches({_quoted(texts.BLANK)})"
+            " || self.transport.localAddress.contains(':') == self.conf.neighborAddress.contains(':')",
+            "write a localAddress of the neighbour's family",
         ),
     ),
     bgp.NeighborConf: (

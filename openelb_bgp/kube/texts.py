@@ -7,6 +7,8 @@ there, and it keeps to what the version before it knows. Blanks are ASCII's.
 
 from openelb_bgp.decode.communities import WELL_KNOWN
 
+BLANK = r"^\s*$"
+
 _OCTET = "(25[0-5]|(2[0-4]|1[0-9]|[1-9]?)[0-9])"
 IPV4 = rf"{_OCTET}(\.{_OCTET}){{3}}"
 # Also takes what has too many or too few groups for its `::`: exact, it would be a page long.
@@ -21,6 +23,10 @@ NEIGHBOR_OR_BLANK = rf"^\s*({IPV4}|{IPV6}(%[^%\s]+)?)?\s*$"
 _LENGTH4 = "0*(3[0-2]|[12]?[0-9])"
 _LENGTH6 = "0*(12[0-8]|(1[01]|[1-9]?)[0-9])"
 _RANGE = rf"({IPV4}(/{_LENGTH4}|\s*-\s*{IPV4})?|{IPV6}(/{_LENGTH6}|\s*-\s*{IPV6})?)"
+# 0/8, 127/8, 224/4 and the broadcast address; ::, ::1 and ff00::/8: where a part of a list or a range begins.
+NEVER_A_SERVICES = (
+    r"(^|[\s,\-])((0|127|22[4-9]|23[0-9])\.|255\.255\.255\.255|[fF][fF][0-9A-Fa-f]{2}:|::1?([\s,/\-]|$))"
+)
 ONE_RANGE = rf"^\s*{_RANGE}\s*$"
 RANGES = rf"^([\s,]*{_RANGE}\s*(,|$))+[\s,]*$"
 

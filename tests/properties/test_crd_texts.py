@@ -27,6 +27,7 @@ def test_the_rule_takes_every_address_that_decoding_takes(text: str) -> None:
     except ValueError:
         return
     assert re.search(texts.RANGES, text)
+    assert not re.search(texts.NEVER_A_SERVICES, text)
 
 
 @given(st.text("0123456789abcdef:. %eth", max_size=40) | _ADDRESSES)
