@@ -308,12 +308,12 @@ class Client:
 T = TypeVar("T")
 
 
-class _ListMeta(msgspec.Struct):
+class _ListMeta(msgspec.Struct, frozen=True):
     resource_version: str | None = msgspec.field(default=None, name="resourceVersion")
     continue_: str | None = msgspec.field(default=None, name="continue")
 
 
-class _ListDocument(msgspec.Struct):
+class _ListDocument(msgspec.Struct, frozen=True):
     metadata: _ListMeta = _ListMeta()
     items: tuple[msgspec.Raw, ...] | None = None
 
