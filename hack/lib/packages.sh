@@ -32,7 +32,9 @@ packages_can_be_installed() {
 
 install_missing_packages() {
   say "Installing packages: ${MISSING_PACKAGES[*]}"
-  as_root "$PROJECT/hack/install-packages" "${MISSING_PACKAGES[@]}"
+  local wanted=("${MISSING_PACKAGES[@]}")
+  as_root "$PROJECT/hack/install-packages" "${wanted[@]}"
   find_missing_packages
+  [[ " ${wanted[*]} " != *" etcd-server "* ]] || find_missing_etcd
   ((${#MISSING_PACKAGES[@]} == 0)) || die "still missing after the installation: ${MISSING_PACKAGES[*]}"
 }
