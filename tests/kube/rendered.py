@@ -3,13 +3,14 @@
 import copy
 import functools
 import os
-import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from lab.cluster.programs import kube_program
 
 Object = dict[str, Any]
 
@@ -34,9 +35,9 @@ def with_component(scratch: Path, name: str) -> list[Object]:
 
 @functools.cache
 def _rendered(folder: Path) -> tuple[Object, ...]:
-    kubectl = shutil.which("kubectl")
-    assert kubectl, "kubectl is missing: `make test` installs it"
-    text = subprocess.run([kubectl, "kustomize", str(folder)], check=True, capture_output=True).stdout
+    text = subprocess.run(
+        [kube_program("kubectl"), "kustomize", str(folder)], check=True, capture_output=True
+    ).stdout
     return tuple(yaml.safe_load_all(text))
 
 

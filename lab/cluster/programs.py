@@ -1,0 +1,37 @@
+"""Where the control plane's programs are: KUBEBUILDER_ASSETS, then the cache, etcd also in PATH."""
+
+import os
+import shutil
+from pathlib import Path
+
+from lab.errors import LabError
+
+KUBE_VERSION = "1.34.4"
+"""What `hack/setup` puts into the cache."""
+
+_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
+
+
+def kube_program(name: str) -> str:
+    """The path of etcd or of a Kubernetes program. Raises LabError with the remedy."""
+    places = [_assets(), cache() / "kubernetes" / KUBE_VERSION]
+    if name == "etcd":
+        places = [_assets(), *map(Path, _FOLDERS)]
+    for folder in places:
+        if folder is not None and (found := shutil.which(folder / name)):
+            return str(found)
+    raise LabError(
+        f"{name} is missing: `make setup` installs it (or name a folder that has it in KUBEBUILDER_ASSETS)"
+    )
+
+
+def cache() -> Path:
+    """Where the set-up keeps what it makes outside the checkout."""
+    if chosen := os.environ.get("OPENELB_BGP_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "openelb-bgp"
+
+
+def _assets() -> Path | None:
+    chosen = os.environ.get("KUBEBUILDER_ASSETS")
+    return Path(chosen) if chosen else None
