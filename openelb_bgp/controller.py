@@ -14,6 +14,8 @@ from prometheus_client import REGISTRY
 from openelb_bgp import admission
 from openelb_bgp.eligibility import Candidates, Eligibility, eligible_nodes
 from openelb_bgp.ipam import NEEDED, Allocation, Rules, allocate
+from openelb_bgp.lib.instants import soonest
+from openelb_bgp.membership.pods import SpeakerPods
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.meta import Kind
 from openelb_bgp.model.pools import Eip
@@ -21,8 +23,8 @@ from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.objections import Objections
-from openelb_bgp.origin import Origin, exit_code_of, feed, opened
-from openelb_bgp.ports import Event, NotWritten
+from openelb_bgp.origin import Origin, Post, exit_code_of, feed, opened
+from openelb_bgp.ports import Event, NotWritten, StatusWrite
 from openelb_bgp.report.events import not_written
 from openelb_bgp.report.foreseen import foreseen
 from openelb_bgp.report.leader import Report, report
@@ -63,45 +65,77 @@ async def _serve(settings: ControllerSettings, stop: asyncio.Event) -> None:
 
 
 class Controller:
-    """Allocation and statuses over an origin."""
+    """Allocation and statuses over an origin, whenever this process leads; else it stands by."""
 
     def __init__(self, settings: ControllerSettings, origin: Origin) -> None:
         self._settings = settings
-        self._store, self._sink, self._clock = origin.store, origin.sink, origin.clock
-        self._stored = origin.stored_statuses
+        self._origin = origin
         self._wake = WakeUp()
+        self._term: _Term | None = None
+        origin.store.subscribe(self._wake.set)
+
+    def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What runs for as long as the controller does."""
+        return {"controller": lambda: self._origin.lead(self._work)}
+
+    async def _work(self, post: Post) -> None:
+        """Lead, from what stands in the origin: of an earlier term nothing is remembered."""
+        self._term = _Term(self._settings, self._origin, post, self._wake)
+        try:
+            await self._term.run()
+        finally:
+            self._term = None
+
+    def healthy(self) -> dict[str, Check]:
+        """What only a restart would mend."""
+        return {"controller": lambda: None if self._term is None else self._term.stuck()}
+
+    def ready(self) -> dict[str, Check]:
+        """Whether statuses are true; while another controller leads, whether this one could take over."""
+        return {"controller": self._problem}
+
+    def _problem(self) -> str | None:
+        if not self._origin.store.snapshot.has_listed(*_kinds(self._origin)):
+            return "not everything has been listed yet"
+        return None if self._term is None else self._term.problem()
+
+
+class _Term:
+    """What the controller does while it leads, and what it remembers meanwhile."""
+
+    def __init__(self, settings: ControllerSettings, origin: Origin, post: Post, wake: WakeUp) -> None:
+        self._settings = settings
+        self._store, self._clock, self._kinds = origin.store, origin.clock, _kinds(origin)
+        self._pods = SpeakerPods() if origin.in_cluster else None
+        self._sink, self._stored = post.sink, post.stored_statuses
         self._rules = Rules(claim_all=settings.claim_all)
         self._allocation: Allocation | None = None
         self._ledger: Ledger | None = None
         self._listed = False
         self._metrics = PoolMetrics()
         self._objections = Objections(settings.source.namespace)
-        self._loop = Loop(
-            "controller", self._cycle, wake=self._wake, clock=self._clock, resync=_RESYNC_SECONDS
-        )
-        origin.store.subscribe(self._wake.set)
+        self._loop = Loop("controller", self._cycle, wake=wake, clock=self._clock, resync=_RESYNC_SECONDS)
+        self.stuck = turns(self._loop, self._clock)
 
-    def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        """What runs for as long as the controller does."""
-        return {"controller": self._loop.run}
+    async def run(self) -> None:
+        """Cycle until cancelled."""
+        try:
+            await self._loop.run()
+        finally:
+            self._metrics.show({})
 
-    def healthy(self) -> dict[str, Check]:
-        """What only a restart would mend."""
-        return {"controller": turns(self._loop, self._clock)}
-
-    def ready(self) -> dict[str, Check]:
-        """Whether statuses are true."""
-        return {"controller": self._problem}
-
-    def _problem(self) -> str | None:
+    def problem(self) -> str | None:
+        """Why statuses may not be true, or None."""
         if not self._listed:
             return "not everything has been listed yet"
         return self._loop.error or None
 
     async def _cycle(self) -> float | None:
         snapshot = self._store.snapshot
-        if not snapshot.has_listed(*_KINDS):
+        if not snapshot.has_listed(*self._kinds):
             return None
+        if self._pods is not None:
+            snapshot = self._pods.judge(snapshot)
         if self._ledger is None:
             self._ledger = resumed(await self._stored())
         # What was written and has not come back yet counts: else its address could be given once more.
@@ -128,7 +162,17 @@ class Controller:
         # Only what is durable counts: a write that failed is made again from the state before it.
         self._allocation, self._ledger, self._listed = allocation, made.ledger, True
         self._metrics.show(allocation.pools)
-        return look_again
+        return soonest(look_again, await self._bury(snapshot))
+
+    async def _bury(self, snapshot: Snapshot) -> float | None:
+        """Delete the Speakers whose pods are no more; returns when the next one is due."""
+        if self._pods is None:
+            return None
+        dead, later = self._pods.dead(snapshot, now=self._clock.monotonic())
+        if dead:
+            log.info("speakers_buried", nodes=[one.key.name for one in dead])
+            await self._sink.write([StatusWrite(ref=one, status=None) for one in dead])
+        return later
 
     async def _write(self, made: Report) -> None:
         try:
@@ -138,6 +182,11 @@ class Controller:
             with contextlib.suppress(NotWritten):
                 await self._sink.write((), not_written(made.writes, str(error)))
             raise
+
+
+def _kinds(origin: Origin) -> tuple[Kind, ...]:
+    """What has to be listed before anything is decided."""
+    return (*_KINDS, Kind.POD) if origin.in_cluster else _KINDS
 
 
 def _log_warnings(events: Iterable[Event]) -> None:

@@ -79,7 +79,7 @@ class StatusWrite(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `labels` and `annotations` are set beside it in the same write, a None value removes the key.
     `based_on` is the resourceVersion that the decision was made on, empty where the source has none.
-    `remove_finalizers` names finalizers to be taken off.
+    `remove_finalizers` names finalizers to be taken off. `urgent` says that addresses come or go by it.
     """
 
     ref: ObjectRef
@@ -88,6 +88,7 @@ class StatusWrite(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     annotations: Patch = EMPTY
     remove_finalizers: tuple[str, ...] = ()
     based_on: str = ""
+    urgent: bool = False
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -105,7 +106,12 @@ class StatusSink(Port):
     async def write(self, writes: Sequence[StatusWrite], events: Sequence[Event] = ()) -> None:
         """Make all writes durable before returning, in one transaction where the origin has such.
 
-        Raises openelb_bgp.ports.NotWritten when nothing was written.
+        An origin that takes objects one by one makes the urgent ones durable, and the others follow; a later
+        write of an object takes the place of one that has not been made. What is not taken at once is tried
+        again here until it is, or until the object has changed: then the Source shows it, and whoever decided
+        decides again. Either way each write counts as made from now on.
+
+        Raises openelb_bgp.ports.NotWritten when nothing was written, nor will be.
         """
         ...
 

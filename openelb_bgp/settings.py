@@ -5,6 +5,7 @@ of OpenELB that have no effect here are accepted and named, so that its argument
 """
 
 import enum
+import os
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,13 +24,15 @@ _ABOUT_FLAGS: Mapping[str, str] = {
     "--bind-addr": "no effect: speakers do not watch each other in this version",
     "--bind-port": "no effect: speakers do not watch each other in this version",
     "--keepalived-args": "no effect: this version starts no keepalived",
-    "--kubeconfig": "no effect: this version reads its objects from --files, not from a cluster",
-    "--leader-elect": "no effect: the one controller of a state is who holds its lock",
     "--log-path": "no effect: the log goes to standard error",
     "--readiness-addr": "no effect: /readyz is served on --metrics-addr",
     "--secret": "no effect: the key protects nothing here, and its default is public",
-    "--webhook-cert-dir": "no effect: this version serves no webhook; openelb-bgp validate checks manifests",
-    "--webhook-port": "no effect: this version serves no webhook; openelb-bgp validate checks manifests",
+}
+_ABOUT_FLAGS_WITH_FILES: Mapping[str, str] = {
+    "--kubeconfig": "no effect: with --files the objects come from the folder, not from a cluster",
+    "--leader-elect": "no effect: the one controller of a state is who holds its lock",
+    "--webhook-cert-dir": "no effect: without a cluster nobody asks; openelb-bgp validate checks manifests",
+    "--webhook-port": "no effect: without a cluster nobody asks; openelb-bgp validate checks manifests",
 }
 _ABOUT_VARIABLES: Mapping[str, str] = {
     "MEMBER_LIST_SECRET": _ABOUT_FLAGS["--secret"],
@@ -78,20 +81,52 @@ class Logging(msgspec.Struct, frozen=True, kw_only=True):
     colour: bool | None = None
 
 
-class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where objects come from and statuses go: a folder of manifests and the state beside it."""
+class FilesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder of manifests, and the state beside it where statuses go."""
 
     files: Path
     state: Path = DEFAULT_STATE
     namespace: str = DEFAULT_NAMESPACE
 
 
+class Election(msgspec.Struct, frozen=True, kw_only=True):
+    """How the leading controller is found: the Lease's durations in seconds, as client-go names them."""
+
+    duration: float = 15.0
+    renew_deadline: float = 10.0
+    retry_period: float = 2.0
+
+
+class ClusterSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A Kubernetes cluster. Without a `kubeconfig` it is the one whose pod this is.
+
+    `election` None: there is no other controller, and nobody is asked. `request_seconds` is the longest that
+    a request may take. `instance` names this process among its like.
+    """
+
+    namespace: str = DEFAULT_NAMESPACE
+    kubeconfig: Path | None = None
+    election: Election | None = Election()
+    request_seconds: float = 10.0
+    instance: str = ""
+
+
+SourceSettings = FilesSettings | ClusterSettings
+"""Where objects come from and statuses go."""
+
+
 class ControllerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the controller. `remarks` are as in SpeakerSettings."""
+    """Of the controller. `remarks` are as in SpeakerSettings.
+
+    In a cluster it answers the API server's questions about objects at `webhook_port` (0: it does not), with
+    a certificate of its own, or with the one in `webhook_cert_dir`.
+    """
 
     source: SourceSettings
     claim_all: bool = False
     ignore_exclude_lb: bool = False
+    webhook_port: int = 443
+    webhook_cert_dir: Path | None = None
     metrics: HostPort = HostPort("", 50052)
     logging: Logging = Logging()
     remarks: Mapping[str, str] = EMPTY
@@ -120,12 +155,14 @@ class SpeakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     remarks: Mapping[str, str] = EMPTY
 
 
-def remarks(given: Collection[str], *, environment: Mapping[str, str]) -> Mapping[str, str]:
+def remarks(given: Collection[str], *, with_files: bool, environment: Mapping[str, str]) -> Mapping[str, str]:
     """What the operator should know of flags given and variables set, by their names, never by their values.
 
-    OpenELB's that have no effect here are accepted, so that arguments set by hand go on working.
+    OpenELB's that have no effect here are accepted, so that arguments set by hand go on working; with a
+    folder for a source that is whatever only a cluster has.
     """
-    said = {flag: _ABOUT_FLAGS[flag] for flag in sorted(given) if flag in _ABOUT_FLAGS}
+    about = {**_ABOUT_FLAGS, **_ABOUT_FLAGS_WITH_FILES} if with_files else _ABOUT_FLAGS
+    said = {flag: about[flag] for flag in sorted(given) if flag in about}
     return said | {name: text for name, text in _ABOUT_VARIABLES.items() if environment.get(name)}
 
 
@@ -143,22 +180,49 @@ def host_port(text: str, *, flag: str) -> HostPort:
     return HostPort(bare, int(port))
 
 
-def source_settings(
-    *, files: Path | None, state: Path | None, environment: Mapping[str, str]
-) -> SourceSettings:
-    """The source as asked for. Raises SettingError where there is none or the folder cannot be read."""
-    if files is None:
-        raise SettingError(
-            "no source is given: write --files DIR, a folder of Kubernetes manifests; this version does not "
-            "speak to a cluster"
-        )
+def files_settings(*, files: Path, state: Path | None, environment: Mapping[str, str]) -> FilesSettings:
+    """A folder as the source. Raises SettingError where it cannot be read."""
     if not files.is_dir():
         raise SettingError(f"--files {files}: there is no such folder; make it or name another")
-    return SourceSettings(
-        files=files,
-        state=state or DEFAULT_STATE,
-        namespace=environment.get("OPENELB_NAMESPACE") or DEFAULT_NAMESPACE,
+    return FilesSettings(files=files, state=state or DEFAULT_STATE, namespace=_namespace(environment))
+
+
+def cluster_settings(
+    *,
+    kubeconfig: Path | None,
+    election: Election | None,
+    request_seconds: float,
+    environment: Mapping[str, str],
+    hostname: str,
+) -> ClusterSettings:
+    """A cluster as the source: the one that the kubeconfig names, else the one whose pod this is.
+
+    Raises SettingError where there is neither.
+    """
+    named = kubeconfig or _first_of(environment.get("KUBECONFIG", ""))
+    if named is None and not environment.get("KUBERNETES_SERVICE_HOST"):
+        raise SettingError(
+            "no source is given: write --files DIR, a folder of Kubernetes manifests, or --kubeconfig FILE; "
+            "in a pod of a cluster neither is needed"
+        )
+    if named is not None and not named.is_file():
+        raise SettingError(f"--kubeconfig {named}: there is no such file; name another")
+    return ClusterSettings(
+        namespace=_namespace(environment),
+        kubeconfig=named,
+        election=election,
+        request_seconds=request_seconds,
+        instance=hostname,
     )
+
+
+def _namespace(environment: Mapping[str, str]) -> str:
+    return environment.get("OPENELB_NAMESPACE") or DEFAULT_NAMESPACE
+
+
+def _first_of(paths: str) -> Path | None:
+    first = paths.split(os.pathsep)[0]
+    return Path(first) if first else None
 
 
 def node_name(given: str | None, *, environment: Mapping[str, str], hostname: str) -> str:

@@ -38,7 +38,10 @@ def command(kinds: str, names: tuple[str, ...], **values: Any) -> int:
     """
     from .kinds import UnknownKind, kinds_named
 
-    source = options.source_from(values)
+    source = options.files_from(
+        values,
+        otherwise="write --files DIR; in a cluster kubectl shows the same objects with the same columns",
+    )
     kinds, slash, name = kinds.partition("/")
     try:
         shown = kinds_named(kinds)

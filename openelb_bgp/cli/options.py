@@ -15,8 +15,9 @@ from .failures import BadUsage
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
-_ACCEPTED_BY_ALL = ("--kubeconfig", "--secret", "--log-path", "--keepalived-args")
-_ACCEPTED_BY_CONTROLLER = ("--webhook-port", "--webhook-cert-dir", "--readiness-addr")
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_ACCEPTED_BY_ALL = ("--secret", "--log-path", "--keepalived-args")
+_ELECTION = settings.Election()
 
 
 def _apply(options: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
@@ -32,16 +33,25 @@ def source_options() -> Callable[[Command], Command]:
     """Where objects come from."""
     return _apply(
         [
-            click.option("--files", type=_FOLDER, help="Folder of Kubernetes manifests to follow."),
+            click.option(
+                "--files",
+                type=_FOLDER,
+                help="Folder of Kubernetes manifests to follow, instead of a cluster.",
+            ),
             click.option(
                 "--state",
                 type=_FOLDER,
                 default=settings.DEFAULT_STATE,
                 show_default=True,
-                help="Folder for statuses and allocations.",
+                help="Folder for statuses and allocations, with --files.",
             ),
         ]
     )
+
+
+def _seconds(name: str, *, default: float) -> Any:
+    """A duration that operators have no reason to change."""
+    return click.option(name, type=click.FloatRange(min=0.1), default=default, hidden=True)
 
 
 def go_flag(name: str, *, default: bool = False, says: str = "", hidden: bool = False) -> Any:
@@ -70,6 +80,12 @@ def common_options() -> Callable[[Command], Command]:
     """What every daemon takes; what has no effect here is hidden, and said when it is given."""
     return _apply(
         [
+            click.option(
+                "--kubeconfig",
+                type=_FILE,
+                help="The cluster to work for; else KUBECONFIG, else that of the pod.",
+            ),
+            _seconds("--request-timeout", default=10.0),
             go_flag(
                 "--ignore-exclude-lb",
                 says="Announce from nodes labelled exclude-from-external-load-balancers too.",
@@ -89,11 +105,29 @@ def controller_options() -> Callable[[Command], Command]:
 
 
 def cluster_options() -> Callable[[Command], Command]:
-    """What OpenELB's controller takes besides, for what only a cluster has."""
+    """What the controller of a cluster takes besides."""
     return _apply(
         [
-            click.option("--leader-elect", is_flag=False, flag_value="true", hidden=True),
-            *(click.option(flag, hidden=True) for flag in _ACCEPTED_BY_CONTROLLER),
+            click.option(
+                "--leader-elect",
+                type=bool,
+                is_flag=False,
+                flag_value=True,
+                default=None,
+                metavar="",
+                help="Of several controllers one leads (by default; off: there is only this one).",
+            ),
+            click.option(
+                "--webhook-port",
+                type=click.IntRange(0, 65535),
+                default=None,
+                help="Answer the API server's questions here (443; 0: do not).",
+            ),
+            click.option("--webhook-cert-dir", type=_FOLDER, help="Its certificate, instead of its own."),
+            click.option("--readiness-addr", hidden=True),
+            _seconds("--leader-elect-lease-duration", default=_ELECTION.duration),
+            _seconds("--leader-elect-renew-deadline", default=_ELECTION.renew_deadline),
+            _seconds("--leader-elect-retry-period", default=_ELECTION.retry_period),
         ]
     )
 
@@ -146,15 +180,45 @@ def epilog() -> str:
 def remarks_from(values: dict[str, Any]) -> Mapping[str, str]:
     """What is to be said of the flags that were given."""
     given = {f"--{name.replace('_', '-')}" for name, value in values.items() if value is not None}
-    return settings.remarks(given, environment=os.environ)
+    return settings.remarks(given, with_files=values["files"] is not None, environment=os.environ)
 
 
 def source_from(values: dict[str, Any]) -> settings.SourceSettings:
-    """The source that the options name. Raises BadUsage."""
+    """The source that the options name: a folder, or a cluster. Raises BadUsage."""
     try:
-        return settings.source_settings(files=values["files"], state=values["state"], environment=os.environ)
+        if values["files"] is not None:
+            return settings.files_settings(
+                files=values["files"], state=values["state"], environment=os.environ
+            )
+        return settings.cluster_settings(
+            kubeconfig=values["kubeconfig"],
+            election=_election_from(values),
+            request_seconds=values["request_timeout"],
+            environment=os.environ,
+            hostname=socket.gethostname(),
+        )
     except settings.SettingError as error:
         raise BadUsage(str(error)) from error
+
+
+def files_from(values: dict[str, Any], *, otherwise: str) -> settings.FilesSettings:
+    """The folder that the options name, for a command that knows no cluster. Raises BadUsage."""
+    if values["files"] is None:
+        raise BadUsage(otherwise)
+    source = source_from(values)
+    assert isinstance(source, settings.FilesSettings)
+    return source
+
+
+def _election_from(values: dict[str, Any]) -> settings.Election | None:
+    if values.get("leader_elect") is False:
+        return None
+    named = {
+        "duration": "leader_elect_lease_duration",
+        "renew_deadline": "leader_elect_renew_deadline",
+        "retry_period": "leader_elect_retry_period",
+    }
+    return settings.Election(**{field: values[name] for field, name in named.items() if name in values})
 
 
 def address_from(values: dict[str, Any], *, flag: str) -> settings.HostPort:
@@ -205,7 +269,13 @@ def controller_from(values: dict[str, Any]) -> settings.ControllerSettings:
         source=source_from(values),
         claim_all=values["claim_all"],
         ignore_exclude_lb=values["ignore_exclude_lb"],
+        **_webhook_from(values),
         metrics=address_from(values, flag="--metrics-addr"),
         logging=logging_from(values),
         remarks=remarks_from(values),
     )
+
+
+def _webhook_from(values: dict[str, Any]) -> dict[str, Any]:
+    given = {name: values.get(name) for name in ("webhook_port", "webhook_cert_dir")}
+    return {name: value for name, value in given.items() if value is not None}

@@ -17,6 +17,10 @@ from . import options
 @click.option("--metrics-addr", default=":50053", show_default=True, help="Metrics and health; port 0: off.")
 def command(**values: Any) -> int:
     """Controller and speaker of one machine, over a folder of manifests."""
+    options.files_from(
+        values,
+        otherwise="write --files DIR; in a cluster controller and speaker run as processes of their own",
+    )
     speaker, controller = options.speaker_from(values), options.controller_from(values)
     with without("rich"):
         from openelb_bgp.run import main

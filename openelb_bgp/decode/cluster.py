@@ -1,10 +1,10 @@
-"""Node, Namespace, ConfigMap and Secret: wire to model."""
+"""Node, Pod, Namespace, ConfigMap and Secret: wire to model."""
 
 import base64
 import binascii
 
 from openelb_bgp.model.addresses import Address
-from openelb_bgp.model.cluster import ConfigMap, Namespace, Node, Secret, Taint
+from openelb_bgp.model.cluster import ConfigMap, Namespace, Node, Pod, Secret, Taint
 from openelb_bgp.model.meta import EMPTY, Meta
 
 from .findings import HIDDEN, Findings
@@ -29,6 +29,16 @@ def node(meta: Meta, document: wire.NodeDocument, findings: Findings) -> Node:
         unschedulable=bool(spec.unschedulable),
         taints=tuple(Taint(one.key, one.effect, one.value or "") for one in spec.taints or ()),
         boot_id=(status.node_info.boot_id or "") if status.node_info else "",
+    )
+
+
+def pod(meta: Meta, document: wire.PodDocument, findings: Findings) -> Pod:
+    """The Pod. Of its conditions only Ready counts, which is true once all its containers are."""
+    conditions = (document.status.conditions if document.status else None) or ()
+    return Pod(
+        meta=meta,
+        node=(document.spec.node_name if document.spec else None) or "",
+        ready=any(one.type == "Ready" and one.status == "True" for one in conditions),
     )
 
 

@@ -137,6 +137,7 @@ _CONVERTED: Mapping[Kind, tuple[type[Any], Callable[[Meta, Any, Findings], Resou
     Kind.NAMESPACE: (wire_core.NamespaceDocument, cluster.namespace),
     Kind.CONFIG_MAP: (wire_core.ConfigMapDocument, cluster.config_map),
     Kind.SECRET: (wire_core.SecretDocument, cluster.secret),
+    Kind.POD: (wire_core.PodDocument, cluster.pod),
 }
 _READERS: Mapping[Kind, _Read] = {
     Kind.EIP: _walked(wire_eip.EipDocument, eip.eip),

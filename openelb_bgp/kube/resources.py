@@ -59,10 +59,10 @@ RESOURCES: Mapping[Kind, Resource] = {
     Kind.NAMESPACE: _core("namespaces", "Namespace", namespaced=False),
     Kind.CONFIG_MAP: _core("configmaps", "ConfigMap"),
     Kind.SECRET: _core("secrets", "Secret"),
+    Kind.POD: _core("pods", "Pod"),
 }
 
 EVENTS = _core("events", "Event")
-PODS = _core("pods", "Pod")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", True)
 ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", True)
 ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", True)

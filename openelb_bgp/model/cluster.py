@@ -1,4 +1,4 @@
-"""Node, Namespace, ConfigMap and Secret, cut down to what decisions use."""
+"""Node, Pod, Namespace, ConfigMap and Secret, cut down to what decisions use."""
 
 from collections.abc import Mapping
 
@@ -46,6 +46,14 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     def address(self, family: Family) -> Address | None:
         """Its first InternalIP of the family."""
         return next((one for one in self.addresses if one.version == family.value), None)
+
+
+class Pod(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod of a speaker: on which node it is, and whether kubelet finds it ready."""
+
+    meta: Meta
+    node: str = ""
+    ready: bool = False
 
 
 class Namespace(msgspec.Struct, frozen=True):

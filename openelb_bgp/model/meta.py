@@ -32,6 +32,7 @@ class Kind(enum.StrEnum):
     NAMESPACE = "Namespace"
     CONFIG_MAP = "ConfigMap"
     SECRET = "Secret"
+    POD = "Pod"
 
     @property
     def namespaced(self) -> bool:
@@ -39,7 +40,7 @@ class Kind(enum.StrEnum):
         return self in _NAMESPACED
 
 
-_NAMESPACED = frozenset({Kind.SERVICE, Kind.ENDPOINT_SLICE, Kind.CONFIG_MAP, Kind.SECRET})
+_NAMESPACED = frozenset({Kind.SERVICE, Kind.ENDPOINT_SLICE, Kind.CONFIG_MAP, Kind.SECRET, Kind.POD})
 
 
 class Key(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from . import keys
-from .cluster import ConfigMap, Namespace, Node, Secret
+from .cluster import ConfigMap, Namespace, Node, Pod, Secret
 from .errors import Defect, InvalidResource
 from .meta import EMPTY, Key, Kind, ObjectRef
 from .pools import Eip
@@ -17,7 +17,9 @@ from .routing import BgpConf, BgpPeer
 from .services import EndpointSlice, Service
 from .speakers import Speaker
 
-Resource = Eip | BgpConf | BgpPeer | Speaker | Service | EndpointSlice | Node | Namespace | ConfigMap | Secret
+Resource = (
+    Eip | BgpConf | BgpPeer | Speaker | Service | EndpointSlice | Node | Namespace | ConfigMap | Secret | Pod
+)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,8 +27,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     Mappings are keyed by name for cluster-scoped kinds and by Key for namespaced ones. `slices` is keyed
     by the Service's Key. `invalid` holds objects that cannot be used, `warnings` the defects of those that
-    are used all the same. `listed` holds the kinds that have been listed whole at least once: nothing is
-    withdrawn or released before every kind that the decision needs is in it.
+    are used all the same. `pods` are those of speakers. `listed` holds the kinds that have been listed whole
+    at least once: nothing is withdrawn or released before every kind that the decision needs is in it.
     """
 
     revision: int = 0
@@ -40,6 +42,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     namespaces: Mapping[str, Namespace] = EMPTY
     config_maps: Mapping[Key, ConfigMap] = EMPTY
     secrets: Mapping[Key, Secret] = EMPTY
+    pods: Mapping[Key, Pod] = EMPTY
     invalid: Mapping[ObjectRef, InvalidResource] = EMPTY
     warnings: Mapping[ObjectRef, tuple[Defect, ...]] = EMPTY
     listed: frozenset[Kind] = frozenset()

@@ -46,6 +46,7 @@ def service_write(
         annotations=decision.annotations,
         remove_finalizers=decision.remove_finalizers,
         based_on=service.meta.resource_version,
+        urgent=tuple(decision.ingress) != service.ingress,
     )
 
 

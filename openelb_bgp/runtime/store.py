@@ -27,6 +27,7 @@ _FIELDS: Mapping[Kind, str] = {
     Kind.NAMESPACE: "namespaces",
     Kind.CONFIG_MAP: "config_maps",
     Kind.SECRET: "secrets",
+    Kind.POD: "pods",
 }
 _KINDS: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
 _FIELD_OF: Mapping[type[Resource], str] = {
@@ -58,6 +59,13 @@ class Store:
     def snapshot(self) -> Snapshot:
         """What is known now. Read it once per cycle."""
         return self._snapshot
+
+    def uid(self, ref: ObjectRef) -> str:
+        """The uid of an object as it is known, empty where it is not."""
+        if ref.kind is Kind.ENDPOINT_SLICE:
+            return ""
+        found = getattr(self._snapshot, _FIELDS[ref.kind]).get(_key(ref))
+        return found.meta.uid if found is not None else ""
 
     def subscribe(self, wake: Callable[[], None]) -> None:
         """Call this, on the thread that applies, after every batch that changed something."""

@@ -18,7 +18,7 @@ from openelb_bgp.host.boot import read_boot_id
 from openelb_bgp.lib.tasks import supervised
 from openelb_bgp.model.meta import Kind
 from openelb_bgp.origin import feed, opened
-from openelb_bgp.settings import ControllerSettings, SourceSettings, SpeakerSettings
+from openelb_bgp.settings import ControllerSettings, FilesSettings, SpeakerSettings
 from openelb_bgp.sidecars import end_gobgpd
 from openelb_bgp.speaker import Speaker
 from tests.daemons.conftest import StartRouter
@@ -46,7 +46,7 @@ class Cluster:
         self.lan, self.router = lan, router
         self.seen = OpenElb(lan.nodes[0], folder)
         self.kube_proxy = KubeProxy()
-        source = SourceSettings(files=self.seen.manifests, state=self.seen.state)
+        source = FilesSettings(files=self.seen.manifests, state=self.seen.state)
         self.settings = SpeakerSettings(
             source=source,
             node="node1",
@@ -59,7 +59,7 @@ class Cluster:
         """A speaker as in a cluster, and the controller; what gobgpd has stays when they end."""
         async with opened(self.settings.source, node="node1", owner=True) as found:
             origin = msgspec.structs.replace(found, in_cluster=True)
-            controller = Controller(ControllerSettings(source=self.settings.source), origin)
+            controller = Controller(ControllerSettings(source=self.settings.source), found)
             speaker = Speaker(self.settings, origin)
             work = {"feed": lambda: feed(origin), **controller.tasks(), **speaker.tasks()}
             task = asyncio.create_task(supervised(work))

@@ -9,7 +9,15 @@ import pytest
 
 from openelb_bgp.cli import controller, options, run, speaker
 from openelb_bgp.cli.failures import BadUsage
-from openelb_bgp.settings import EXIT_CODES, ControllerSettings, ExitCode, HostPort, SpeakerSettings
+from openelb_bgp.settings import (
+    EXIT_CODES,
+    ClusterSettings,
+    ControllerSettings,
+    Election,
+    ExitCode,
+    HostPort,
+    SpeakerSettings,
+)
 
 DAEMONS = {"run": run.command, "speaker": speaker.command, "controller": controller.command}
 
@@ -25,8 +33,13 @@ CONTROLLER_OF_OPENELB = (
 
 
 def parsed(name: str, folder: Path, *arguments: str) -> dict[str, Any]:
+    """The options as the command gets them, of a daemon over a folder."""
+    return in_cluster(name, "--files", str(folder), *arguments)
+
+
+def in_cluster(name: str, *arguments: str) -> dict[str, Any]:
     """The options as the command gets them."""
-    return DAEMONS[name].make_context(name, ["--files", str(folder), *arguments]).params
+    return DAEMONS[name].make_context(name, list(arguments)).params
 
 
 @pytest.fixture
@@ -109,6 +122,7 @@ def test_verbosity_is_written_in_any_way_that_klog_knows(
         (("--resync=0",), "--resync"),
         (("--metrics-addr=nowhere",), "nowhere"),
         (("--files=/nowhere/at/all",), "/nowhere/at/all"),
+        (("--kubeconfig=/nowhere/at/all", "--request-timeout=0"), "--request-timeout"),
         (("leftover",), "leftover"),
     ],
 )
@@ -122,11 +136,43 @@ def test_a_bad_flag_costs_one_line_that_names_it(
     assert refused.value.exit_code == ExitCode.USAGE
 
 
-def test_a_kubeconfig_alone_is_answered_with_what_this_version_reads() -> None:
-    params = speaker.command.make_context("speaker", ["--kubeconfig=/root/.kube/config"]).params
-    with pytest.raises(BadUsage) as refused:
-        options.speaker_from(params)
-    assert "--files DIR" in refused.value.message and "does not speak to a cluster" in refused.value.message
+def test_in_a_cluster_a_controller_is_one_of_several_and_takes_every_argument_of_openelb(
+    tmp_path: Path,
+) -> None:
+    kubeconfig = tmp_path / "config"
+    kubeconfig.touch()
+    given = [*CONTROLLER_OF_OPENELB, f"--kubeconfig={kubeconfig}"]
+    made = options.controller_from(in_cluster("controller", *given))
+    source = made.source
+    assert isinstance(source, ClusterSettings)
+    assert (source.kubeconfig, source.election, made.webhook_port) == (kubeconfig, Election(), 443)
+    assert (made.webhook_cert_dir, set(made.remarks)) == (
+        Path("/tmp/certs"),
+        {"--log-path", "--readiness-addr"},
+    )
+
+
+def test_a_controller_that_is_told_to_be_the_only_one_asks_nobody(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "config"
+    kubeconfig.touch()
+    given = ["--leader-elect=false", f"--kubeconfig={kubeconfig}"]
+    source = options.controller_from(in_cluster("controller", *given)).source
+    assert isinstance(source, ClusterSettings) and source.election is None
+
+
+def test_without_folder_and_cluster_one_line_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("speaker", "controller"):
+        with pytest.raises(BadUsage) as refused:
+            getattr(options, f"{name}_from")(in_cluster(name))
+        said = refused.value.message
+        assert "--files DIR" in said and "--kubeconfig FILE" in said and "\n" not in said
+
+
+def test_run_is_for_a_folder_only(tmp_path: Path) -> None:
+    with pytest.raises(BadUsage, match="--files DIR"):
+        run.command.callback(**in_cluster("run"))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("name", DAEMONS)

@@ -70,6 +70,7 @@ def test_a_new_service_gets_its_address_first_and_is_announced_when_speakers_say
                 keys.SHARED_AT_TAKEOVER_ANNOTATION: None,
             },
             based_on="5",
+            urgent=True,
         )
     ]
     cluster.deliver(first)

@@ -7,15 +7,18 @@ import pytest
 from openelb_bgp.settings import (
     EXIT_CODES,
     GOBGP_VERSION,
+    ClusterSettings,
+    Election,
     ExitCode,
+    FilesSettings,
     HostPort,
     SettingError,
-    SourceSettings,
     cached_gobgpd,
+    cluster_settings,
+    files_settings,
     host_port,
     node_name,
     remarks,
-    source_settings,
 )
 
 
@@ -57,24 +60,45 @@ def test_a_node_is_named_by_the_flag_then_by_the_environment_then_by_the_host() 
 
 def test_a_source_is_a_folder_with_its_state_and_our_namespace(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    assert source_settings(files=tmp_path, state=state, environment={}) == SourceSettings(
+    assert files_settings(files=tmp_path, state=state, environment={}) == FilesSettings(
         files=tmp_path, state=state, namespace="openelb-system"
     )
-    there = source_settings(files=tmp_path, state=state, environment={"OPENELB_NAMESPACE": "lb"})
+    there = files_settings(files=tmp_path, state=state, environment={"OPENELB_NAMESPACE": "lb"})
     assert there.namespace == "lb"
-
-
-def test_without_a_folder_there_is_no_source(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="write --files DIR"):
-        source_settings(files=None, state=None, environment={})
     with pytest.raises(SettingError, match="no such folder"):
-        source_settings(files=tmp_path / "none", state=None, environment={})
+        files_settings(files=tmp_path / "none", state=None, environment={})
+
+
+def test_a_cluster_is_named_by_the_flag_then_by_the_environment_then_it_is_that_of_the_pod(
+    tmp_path: Path,
+) -> None:
+    given, named = tmp_path / "given", tmp_path / "named"
+    given.touch()
+    named.touch()
+
+    def cluster(kubeconfig: Path | None, **environment: str) -> ClusterSettings:
+        return cluster_settings(
+            kubeconfig=kubeconfig,
+            election=Election(),
+            request_seconds=10.0,
+            environment=environment,
+            hostname="pod1",
+        )
+
+    pod = {"KUBERNETES_SERVICE_HOST": "192.0.2.1", "OPENELB_NAMESPACE": "lb"}
+    assert cluster(given, KUBECONFIG=f"{named}:/else").kubeconfig == given
+    assert cluster(None, KUBECONFIG=f"{named}:/else", **pod).kubeconfig == named
+    assert cluster(None, **pod) == ClusterSettings(namespace="lb", instance="pod1")
+    with pytest.raises(SettingError, match="or --kubeconfig FILE"):
+        cluster(None)
+    with pytest.raises(SettingError, match="no such file"):
+        cluster(tmp_path / "none")
 
 
 def test_flags_and_variables_of_openelb_without_effect_are_named_and_their_values_are_not() -> None:
     given = {"--secret", "--log-path", "--keepalived-args", "--metrics-addr"}
     variables = {"MEMBER_LIST_SECRET": "hush-hush", "OPENELB_DSNAME": "openelb-speaker", "HOME": "/root"}
-    said = remarks(given, environment=variables)
+    said = remarks(given, with_files=True, environment=variables)
     assert list(said) == [
         *("--keepalived-args", "--log-path", "--secret"),
         *("MEMBER_LIST_SECRET", "OPENELB_DSNAME"),
@@ -84,7 +108,14 @@ def test_flags_and_variables_of_openelb_without_effect_are_named_and_their_value
 
 
 def test_an_open_api_is_warned_about() -> None:
-    assert "owns your routes" in remarks({"--api-hosts"}, environment={})["--api-hosts"]
+    said = remarks({"--api-hosts"}, with_files=False, environment={})
+    assert "owns your routes" in said["--api-hosts"]
+
+
+def test_what_only_a_cluster_has_is_without_effect_over_a_folder() -> None:
+    given = {"--kubeconfig", "--leader-elect", "--webhook-port", "--webhook-cert-dir"}
+    assert remarks(given, with_files=True, environment={}).keys() == given
+    assert remarks(given, with_files=False, environment={}) == {}
 
 
 def test_every_exit_code_is_explained() -> None:

@@ -121,7 +121,7 @@ class NodeInfo(msgspec.Struct, kw_only=True):
 
 
 class NodeCondition(msgspec.Struct, kw_only=True):
-    """A condition of a Node."""
+    """A condition of a Node or a Pod."""
 
     type: str
     status: str
@@ -141,6 +141,26 @@ class NodeDocument(msgspec.Struct, kw_only=True):
     metadata: ObjectMeta | None = None
     spec: NodeSpec | None = None
     status: NodeStatus | None = None
+
+
+class PodSpec(msgspec.Struct, rename="camel", kw_only=True):
+    """A Pod's spec."""
+
+    node_name: str | None = None
+
+
+class PodStatus(msgspec.Struct, kw_only=True):
+    """A Pod's status."""
+
+    conditions: tuple[NodeCondition, ...] | None = None
+
+
+class PodDocument(msgspec.Struct, kw_only=True):
+    """A Pod."""
+
+    metadata: ObjectMeta | None = None
+    spec: PodSpec | None = None
+    status: PodStatus | None = None
 
 
 class NamespaceDocument(msgspec.Struct, kw_only=True):

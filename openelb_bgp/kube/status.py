@@ -1,0 +1,258 @@
+"""The StatusSink over a cluster: statuses by server-side apply, then Events, many at a time.
+
+What is sent says `bodies`, what comes first `outbox`, which Events are told `event_book`; here is the
+sending, and what each answer means for what comes next.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import structlog
+
+from openelb_bgp.lib.instants import soonest
+from openelb_bgp.model.meta import Kind, ObjectRef, ref
+from openelb_bgp.ports import Clock, Event, NotWritten, StatusWrite
+from openelb_bgp.report.events import not_written
+from openelb_bgp.runtime.loop import WakeUp
+
+from .bodies import missing, speaker_body, status_body
+from .client import Client, Document
+from .errors import Conflict, Forbidden, Invalid, KubeError, NotFound, TooManyRequests
+from .event_book import EventBook
+from .events import DROPPED, EventSender
+from .outbox import Job, Outbox
+from .resources import RESOURCES
+
+log = structlog.get_logger(__name__)
+
+_IN_FLIGHT = 32
+_EVENTS_IN_FLIGHT = 8
+_IDLE_SECONDS = 3600.0
+
+UidOf = Callable[[ObjectRef], str]
+"""The uid of an object as it is known, empty where it is not."""
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long whoever writes is kept waiting, in seconds: for addresses, and for the end of a report."""
+
+    address: float = 20.0
+    deletion: float = 3.0
+
+
+@asynccontextmanager
+async def kube_sink(
+    client: Client, clock: Clock, events: EventBook, *, uid_of: UidOf, patience: Patience | None = None
+) -> AsyncIterator["KubeSink"]:
+    """A sink for as long as the context lasts; what is not written by then is dropped.
+
+    What the client's guard raises ends the context.
+    """
+    sink = KubeSink(client, clock, events, uid_of=uid_of, patience=patience or Patience())
+    async with asyncio.TaskGroup() as group:
+        sender = group.create_task(sink.send(group), name="status")
+        try:
+            yield sink
+        finally:
+            sender.cancel()
+            sink.hang_up()
+
+
+class KubeSink:
+    """A `ports.StatusSink`; made by `kube_sink`."""
+
+    def __init__(
+        self, client: Client, clock: Clock, events: EventBook, *, uid_of: UidOf, patience: Patience
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._book = events
+        self._events = EventSender(client, events, clock)
+        self._uid_of = uid_of
+        self._patience = patience
+        self._outbox = Outbox()
+        self._wake = WakeUp()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._waiters: dict[ObjectRef, asyncio.Future[None]] = {}
+        self._trouble = ""
+
+    async def write(self, writes: Sequence[StatusWrite], events: Sequence[Event] = ()) -> None:
+        """Make what is urgent durable, the rest follows. See `ports.StatusSink`.
+
+        Returns without an answer of the API server after a while: such a write is tried again, and as long as
+        the Source does not show that the object has changed it may have been made.
+        """
+        told = _by_object(events)
+        now = self._clock.monotonic()
+        awaited = []
+        for write in writes:
+            soon = self._outbox.put(write, told.pop(write.ref, ()), now=now)
+            if soon and (write.urgent or write.status is None):
+                awaited.append(write)
+        for rest in told.values():
+            self._tell(rest)
+        self._wake.set()
+        if awaited:
+            await self._wait_for(awaited)
+
+    async def _wait_for(self, writes: Sequence[StatusWrite]) -> None:
+        loop = asyncio.get_running_loop()
+        for write in writes:
+            self._waiters[write.ref] = loop.create_future()
+        deletions = [write for write in writes if write.status is None]
+        seconds = self._patience.deletion if deletions else self._patience.address
+        await asyncio.wait([self._waiters[write.ref] for write in writes], timeout=seconds)
+        late = [write.ref for write in deletions if not self._waiters[write.ref].done()]
+        for write in writes:
+            self._waiters.pop(write.ref, None)
+        if late:
+            why = self._trouble or "the API server does not answer"
+            raise NotWritten(f"{late[0]} is still there: {why}")
+
+    async def send(self, group: asyncio.TaskGroup) -> None:
+        """Send what waits, for ever; each request is a task of the group."""
+        while True:
+            self._wake.clear()
+            now = self._clock.monotonic()
+            while len(self._in_flight) < _IN_FLIGHT and (job := self._outbox.take(now)) is not None:
+                self._start(group, self._send(job))
+            self._send_events(group)
+            due = soonest(self._outbox.due_at(), self._events_due(now))
+            await self._wake.wait_within(_IDLE_SECONDS if due is None else max(0.0, due - now), self._clock)
+
+    def hang_up(self) -> None:
+        """Give up whatever is on its way."""
+        for task in self._in_flight:
+            task.cancel()
+
+    def _start(self, group: asyncio.TaskGroup, work: Any) -> None:
+        task = group.create_task(work)
+        self._in_flight.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self._wake.set()
+
+    def _events_due(self, now: float) -> float | None:
+        """When time alone lets Events be sent again; None while that is not what they wait for."""
+        resume_at = self._events.resume_at
+        return resume_at if len(self._book) and resume_at > now else None
+
+    def _send_events(self, group: asyncio.TaskGroup) -> None:
+        """Events come last: only while nothing else can be sent."""
+        if self._clock.monotonic() < self._events.resume_at:
+            return
+        while len(self._in_flight) < _EVENTS_IN_FLIGHT and (found := self._book.pop()) is not None:
+            self._start(group, self._events.send(*found))
+
+    async def _send(self, job: Job) -> None:
+        try:
+            await self._attempt(job)
+        except NotFound as error:
+            # Its deletion is what the Source shows next, or has shown already.
+            self._overtaken(job, error)
+        except Conflict as error:
+            if job.ref.kind is Kind.SERVICE:
+                self._overtaken(job, error)
+            else:
+                job.answer = None
+                self._fail(job, error)
+        except (Invalid, Forbidden) as error:
+            self._refused(job, error)
+        except TooManyRequests as error:
+            self._fail(job, error, delay=error.retry_after)
+        except KubeError as error:
+            self._fail(job, error)
+        else:
+            self._settle(job)
+            self._recovered()
+
+    async def _attempt(self, job: Job) -> None:
+        """Write it, as far as that has not been done. Raises KubeError."""
+        write, resource = job.write, RESOURCES[job.ref.kind]
+        if write.status is None:
+            with contextlib.suppress(NotFound):
+                await self._client.delete(resource, job.ref.key.name, namespace=job.ref.key.namespace)
+            return
+        if job.answer is None:
+            job.answer = await self._apply(write)
+            self._tell(job.events, uid=_uid(job.answer))
+            job.events = ()
+        lacking = missing(write, job.answer)
+        if lacking is not None:
+            await self._client.patch(
+                resource, job.ref.key.name, lacking, form="merge", namespace=job.ref.key.namespace
+            )
+
+    async def _apply(self, write: StatusWrite) -> Document:
+        try:
+            return await self._apply_status(write)
+        except NotFound:
+            if write.ref.kind is not Kind.SPEAKER:
+                raise
+        name = write.ref.key.name
+        whole = speaker_body(write.ref, node_uid=self._uid_of(ref(Kind.NODE, name)))
+        await self._client.apply(RESOURCES[Kind.SPEAKER], name, whole)
+        return await self._apply_status(write)
+
+    async def _apply_status(self, write: StatusWrite) -> Document:
+        resource, key = RESOURCES[write.ref.kind], write.ref.key
+        return await self._client.apply(
+            resource, key.name, status_body(write), namespace=key.namespace, subresource="status"
+        )
+
+    def _settle(self, job: Job) -> None:
+        self._outbox.done(job)
+        self._release(job)
+
+    def _overtaken(self, job: Job, error: KubeError) -> None:
+        """The object has changed or is gone: whoever decided decides again, and tells again what happens."""
+        log.debug("status_overtaken", object=str(job.ref), error=str(error))
+        self._settle(job)
+
+    def _refused(self, job: Job, error: KubeError) -> None:
+        """Nothing was written, and will not be before something changes: it is tried again, ever later."""
+        if str(error) != job.said:
+            log.warning("status_refused", object=str(job.ref), error=str(error))
+            self._tell(not_written([job.write], str(error)))
+        self._outbox.failed(job, said=str(error), now=self._clock.monotonic())
+        self._release(job)
+
+    def _fail(self, job: Job, error: KubeError, *, delay: float | None = None) -> None:
+        """Nobody knows whether it was written: whoever waits for it goes on waiting."""
+        if not self._trouble:
+            log.warning("statuses_delayed", object=str(job.ref), error=str(error))
+        self._trouble = str(error)
+        self._outbox.failed(job, said=str(error), now=self._clock.monotonic(), delay=delay)
+
+    def _recovered(self) -> None:
+        if self._trouble:
+            log.info("statuses_written_again")
+        self._trouble = ""
+
+    def _release(self, job: Job) -> None:
+        waiter = self._waiters.get(job.ref)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _tell(self, events: Sequence[Event], *, uid: str = "") -> None:
+        for event in events:
+            if not self._book.put(event, uid=uid or self._uid_of(event.ref), now=self._clock.wall()):
+                DROPPED.inc()
+        self._wake.set()
+
+
+def _uid(document: Mapping[str, Any]) -> str:
+    return str((document.get("metadata") or {}).get("uid") or "")
+
+
+def _by_object(events: Sequence[Event]) -> dict[ObjectRef, tuple[Event, ...]]:
+    found: dict[ObjectRef, list[Event]] = {}
+    for event in events:
+        found.setdefault(event.ref, []).append(event)
+    return {ref: tuple(told) for ref, told in found.items()}

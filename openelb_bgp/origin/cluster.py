@@ -1,0 +1,127 @@
+"""A Kubernetes cluster: objects and statuses by its API server, and a Lease that says who leads."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from openelb_bgp.host.netlink import HostState
+from openelb_bgp.kube.access import Access, by_kubeconfig, in_pod
+from openelb_bgp.kube.catching_up import catch_up
+from openelb_bgp.kube.client import Client, Selection, Timeouts
+from openelb_bgp.kube.event_book import EventBook, Reporter
+from openelb_bgp.kube.lease import Election as Candidacy
+from openelb_bgp.kube.lease import Leadership, LeaseTimes
+from openelb_bgp.kube.scope import CONTROLLER, SPEAKER, Scope
+from openelb_bgp.kube.source import KubeSource
+from openelb_bgp.kube.status import kube_sink
+from openelb_bgp.kube.stored import stored_statuses
+from openelb_bgp.model.meta import Kind
+from openelb_bgp.ports import Clock, Event, NotWritten, StatusWrite
+from openelb_bgp.runtime.clock import SystemClock
+from openelb_bgp.runtime.store import Store
+from openelb_bgp.settings import ClusterSettings
+
+from .origin import Origin, Post
+
+_CONTROLLER = "openelb-controller"
+_SPEAKER = "openelb-speaker"
+_SPEAKER_PODS = "app=openelb,component=speaker"
+
+
+@asynccontextmanager
+async def opened_cluster(
+    settings: ClusterSettings, *, node: str | None, environment: Mapping[str, str]
+) -> AsyncIterator[Origin]:
+    """Open it; the API server need not be there. Raises kube.errors.NoAccess, whose text is for the user.
+
+    `node` None: this is a controller.
+    """
+    clock = SystemClock()
+    access = await _access(settings, environment, clock)
+    component = _CONTROLLER if node is None else _SPEAKER
+    timeouts = Timeouts(request=settings.request_seconds)
+    async with Client(access, clock, manager=component, timeouts=timeouts) as client:
+        store = Store()
+        scope = _with_pods(CONTROLLER if node is None else SPEAKER, settings.namespace)
+        source = KubeSource(client, scope, clock, namespace=settings.namespace)
+        book = EventBook(Reporter(component, settings.instance))
+        if node is None:
+            lead = _Candidate(settings, client, clock, store, book).lead
+            yield Origin(store, source, _Silent(), clock, lead, _ignore, in_cluster=True)
+            return
+        async with kube_sink(client, clock, book, uid_of=store.uid) as sink:
+            yield Origin(store, source, sink, clock, _never, _ignore, in_cluster=True)
+
+
+class _Candidate:
+    """A controller that leads whenever the Lease, or nobody else's, lets it."""
+
+    def __init__(
+        self, settings: ClusterSettings, client: Client, clock: Clock, store: Store, book: EventBook
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._clock = clock
+        self._store = store
+        self._book = book
+
+    async def lead(self, work: Callable[[Post], Awaitable[None]]) -> None:
+        """Do the work in each term. See `Lead`."""
+        election = self._settings.election
+        if election is None:
+            await self._serve(self._client, work)
+            return
+        candidate = Candidacy(
+            self._client,
+            self._clock,
+            namespace=self._settings.namespace,
+            name=_CONTROLLER,
+            # A restarted container keeps the pod's name, and is another candidate.
+            identity=f"{self._settings.instance}_{uuid.uuid4()}",
+            times=LeaseTimes(
+                duration=election.duration,
+                renew=election.retry_period,
+                request=election.duration - election.renew_deadline,
+            ),
+        )
+
+        async def term(leadership: Leadership) -> None:
+            await self._clock.sleep(max(0.0, leadership.settled_at - self._clock.monotonic()))
+            await self._serve(leadership.writer(self._client), work)
+
+        await candidate.run(term)
+
+    async def _serve(self, client: Client, work: Callable[[Post], Awaitable[None]]) -> None:
+        async with kube_sink(client, self._clock, self._book, uid_of=self._store.uid) as sink:
+            await catch_up(client, lambda: self._store.snapshot.services, self._clock)
+            await work(Post(sink, lambda: stored_statuses(client)))
+
+
+class _Silent:
+    """The `StatusSink` of a process that has nothing to say of itself."""
+
+    async def write(self, writes: Sequence[StatusWrite], events: Sequence[Event] = ()) -> None:
+        """Raises NotWritten."""
+        raise NotWritten("a controller writes only while it leads")
+
+
+async def _access(settings: ClusterSettings, environment: Mapping[str, str], clock: Clock) -> Access:
+    if settings.kubeconfig is None:
+        return in_pod(environment, clock)
+    return await by_kubeconfig(settings.kubeconfig)
+
+
+def _with_pods(scope: Scope, namespace: str) -> Scope:
+    """The scope with the speakers' pods, which say who of them lives."""
+    pods = Selection(namespace=namespace, labels=_SPEAKER_PODS)
+    return msgspec.structs.replace(scope, kinds={**scope.kinds, Kind.POD: pods})
+
+
+async def _never(work: Callable[[Post], Awaitable[None]]) -> None:
+    """A speaker does not lead."""
+
+
+def _ignore(host: HostState) -> None:
+    """Nodes say themselves what they look like."""

@@ -1,0 +1,148 @@
+"""What is sent to the API server for a status, and what is sent after it."""
+
+from openelb_bgp.kube.bodies import missing, speaker_body, status_body
+from openelb_bgp.model.conditions import Condition
+from openelb_bgp.model.keys import ALLOCATED_CONDITION
+from openelb_bgp.model.meta import Kind, ref
+from openelb_bgp.model.statuses import (
+    EipStatus,
+    LoadBalancerIngress,
+    LoadBalancerStatus,
+    RouteCounts,
+    ServiceStatus,
+    SpeakerStatus,
+)
+from openelb_bgp.ports import StatusWrite
+
+WEB = ref(Kind.SERVICE, "web", namespace="shop")
+MOMENT = "2026-01-01T12:00:00Z"
+
+
+def condition(type_: str) -> Condition:
+    return Condition(type=type_, status="True", reason="Because", last_transition_time=MOMENT)
+
+
+def entry(type_: str) -> dict[str, object]:
+    return {
+        "type": type_,
+        "status": "True",
+        "reason": "Because",
+        "message": "",
+        "lastTransitionTime": MOMENT,
+        "observedGeneration": 0,
+    }
+
+
+def service_write(*ips: str, finalizers: tuple[str, ...] = ()) -> StatusWrite:
+    return StatusWrite(
+        ref=WEB,
+        status=ServiceStatus(
+            load_balancer=LoadBalancerStatus(ingress=tuple(LoadBalancerIngress(ip=ip) for ip in ips)),
+            conditions=(condition(ALLOCATED_CONDITION), condition("example.org/Theirs")),
+        ),
+        labels={"pool": "a" if ips else None},
+        annotations={"given": "yes" if ips else None, "gone": None},
+        remove_finalizers=finalizers,
+        based_on="7",
+    )
+
+
+def test_a_service_takes_addresses_conditions_and_keys_in_one_write_on_the_version_decided_on() -> None:
+    assert status_body(service_write("192.0.2.1")) == {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "web",
+            "namespace": "shop",
+            "resourceVersion": "7",
+            "labels": {"pool": "a"},
+            "annotations": {"given": "yes"},
+        },
+        "status": {
+            "loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]},
+            "conditions": [entry(ALLOCATED_CONDITION)],
+        },
+    }
+
+
+def test_a_release_writes_the_empty_list_out() -> None:
+    assert status_body(service_write())["status"]["loadBalancer"] == {"ingress": []}
+
+
+def test_a_report_carries_zeros_and_our_conditions_only_and_no_version() -> None:
+    status = EipStatus(
+        pool_size=4, first_ip="192.0.2.0", conditions=(condition("Valid"), condition("Theirs"))
+    )
+    assert status_body(StatusWrite(ref=ref(Kind.EIP, "pool"), status=status, based_on="7")) == {
+        "apiVersion": "network.kubesphere.io/v1alpha2",
+        "kind": "Eip",
+        "metadata": {"name": "pool"},
+        "status": {
+            "occupied": False,
+            "usage": 0,
+            "poolSize": 4,
+            "used": {},
+            "firstIP": "192.0.2.0",
+            "lastIP": "",
+            "ready": False,
+            "v4": False,
+            "announcedBy": "",
+            "conditions": [entry("Valid")],
+        },
+    }
+
+
+def test_a_speaker_goes_with_its_node() -> None:
+    node1 = ref(Kind.SPEAKER, "node1")
+    whole = {"apiVersion": "network.kubesphere.io/v1alpha2", "kind": "Speaker"}
+    owner = {"apiVersion": "v1", "kind": "Node", "name": "node1", "uid": "u1"}
+    assert speaker_body(node1, node_uid="u1") == {
+        **whole,
+        "metadata": {"name": "node1", "ownerReferences": [owner]},
+    }
+    assert speaker_body(node1, node_uid="") == {**whole, "metadata": {"name": "node1"}}
+    status = SpeakerStatus(routes=RouteCounts(desired=2, announced=1))
+    assert status_body(StatusWrite(ref=node1, status=status)) == {
+        **whole,
+        "metadata": {"name": "node1"},
+        "status": {"routes": {"desired": 2, "announced": 1}},
+    }
+
+
+def test_nothing_is_sent_after_an_answer_that_shows_everything() -> None:
+    answer = {
+        "metadata": {
+            "resourceVersion": "8",
+            "labels": {"pool": "a", "app": "web"},
+            "annotations": {"given": "yes"},
+            "finalizers": ["service.kubernetes.io/load-balancer-cleanup"],
+        }
+    }
+    assert missing(service_write("192.0.2.1", finalizers=("old",)), answer) is None
+    assert missing(StatusWrite(ref=ref(Kind.EIP, "pool"), status=EipStatus()), {}) is None
+
+
+def test_what_apply_cannot_take_away_goes_by_a_patch_on_the_version_of_the_answer() -> None:
+    answer = {
+        "metadata": {
+            "resourceVersion": "8",
+            "labels": {"pool": "theirs"},
+            "annotations": {"gone": "no", "kept": ""},
+            "finalizers": ["old", "other"],
+        }
+    }
+    assert missing(service_write(finalizers=("old",)), answer) == {
+        "metadata": {
+            "resourceVersion": "8",
+            "labels": {"pool": None},
+            "annotations": {"gone": None},
+            "finalizers": ["other"],
+        }
+    }
+
+
+def test_the_last_finalizer_goes_with_its_list() -> None:
+    answer = {"metadata": {"resourceVersion": "8", "finalizers": ["old"]}}
+    assert missing(service_write(finalizers=("old",)), answer) == {
+        "metadata": {"resourceVersion": "8", "finalizers": None}
+    }
