@@ -213,7 +213,7 @@ class Client:
         namespace: str = "",
         seconds: float | None = None,
     ) -> Document:
-        """The object as it shall be. Raises Conflict unless it still has the body's resourceVersion."""
+        """The object as it shall be, whole. Raises Conflict unless the body's resourceVersion still holds."""
         path = resource.path(namespace=namespace, name=name)
         query = {"fieldManager": self._manager}
         return await self._exchange("update", resource, "PUT", path, query=query, body=body, seconds=seconds)

@@ -13,6 +13,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -22,7 +23,7 @@ from openelb_bgp.ports import Clock
 from .client import Client, Document
 from .errors import AlreadyExists, Conflict, KubeError, NotFound, ServerError
 from .metrics import LEADING
-from .resources import LEASES
+from .resources import LEASES, Resource
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +95,34 @@ class Leadership:
         self._until = -math.inf
 
 
+class LeaseApi(Protocol):
+    """What an election needs of `client.Client`; a body's resourceVersion must be the stored one."""
+
+    async def get(
+        self, resource: Resource, name: str, *, namespace: str = "", seconds: float | None = None
+    ) -> Document:
+        """One object. Raises NotFound."""
+        ...
+
+    async def create(
+        self, resource: Resource, body: object, *, namespace: str = "", seconds: float | None = None
+    ) -> Document:
+        """A new object. Raises AlreadyExists."""
+        ...
+
+    async def replace(
+        self,
+        resource: Resource,
+        name: str,
+        body: object,
+        *,
+        namespace: str = "",
+        seconds: float | None = None,
+    ) -> Document:
+        """The object as it shall be. Raises Conflict."""
+        ...
+
+
 Term = Callable[[Leadership], Awaitable[None]]
 """What a leader does; cancelled, and awaited, when its leadership ends."""
 
@@ -103,7 +132,7 @@ class Election:
 
     def __init__(
         self,
-        client: Client,
+        client: LeaseApi,
         clock: Clock,
         *,
         namespace: str,

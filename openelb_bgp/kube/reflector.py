@@ -248,13 +248,13 @@ class _Event(msgspec.Struct):
     object: msgspec.Raw
 
 
-class _Metadata(msgspec.Struct):
+class _Metadata(msgspec.Struct, frozen=True):
     name: str = ""
     namespace: str = ""
     resource_version: str = msgspec.field(default="", name="resourceVersion")
 
 
-class _Named(msgspec.Struct):
+class _Named(msgspec.Struct, frozen=True):
     metadata: _Metadata = _Metadata()
 
 
