@@ -135,8 +135,9 @@ class ControllerSettings(msgspec.Struct, frozen=True, kw_only=True):
 class SpeakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Of a speaker. `gobgp_target` names a gobgpd that somebody else runs; then no sidecar is started.
 
-    `resync` is how many seconds pass between two full comparisons with gobgpd. `remarks` are what is to be
-    said once of the flags and variables that were given, by their names.
+    `await_sidecar` says that the sidecar over `runtime_dir` is in a container of its own: it takes orders,
+    and none is ever started in its place. `resync` is how many seconds pass between two full comparisons with
+    gobgpd. `remarks` are what is to be said once of the flags and variables that were given, by their names.
     """
 
     source: SourceSettings
@@ -144,6 +145,7 @@ class SpeakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     runtime_dir: Path = DEFAULT_RUNTIME
     gobgpd: Path | None = None
     gobgp_target: str | None = None
+    await_sidecar: bool = False
     api_hosts: str | None = None
     layer2: bool = True
     vip: bool = True

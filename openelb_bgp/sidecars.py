@@ -1,7 +1,7 @@
 """The gobgpd beside a speaker: where the announcer's `Daemon` and the sidecar's orders meet.
 
-Two inhabitants: one kept by `openelb-bgp sidecar gobgpd`, started here where none runs, and one that
-somebody else keeps (`--gobgp-target`), which can be talked to and no more.
+Two inhabitants: one kept by `openelb-bgp sidecar gobgpd`, started here where none runs unless a container of
+its own does that, and one that somebody else keeps (`--gobgp-target`), which can be talked to and no more.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ def bgp_announcer(workplace: Workplace) -> BgpAnnouncer:
         clock=workplace.clock,
         wake=workplace.wake,
         resync=settings.resync,
+        boot_id=boot_id,
         new_boot=boot.is_new_boot(folder, boot_id=boot_id),
         booted=lambda: boot.remember_boot(folder, boot_id=boot_id),
     )
@@ -52,6 +53,7 @@ def daemon_of(settings: SpeakerSettings) -> Daemon:
         settings.runtime_dir,
         program=str(settings.gobgpd or "gobgpd"),
         api_hosts=() if settings.api_hosts is None else (settings.api_hosts,),
+        starts=not settings.await_sidecar,
     )
 
 
@@ -66,21 +68,34 @@ async def end_gobgpd(settings: SpeakerSettings) -> None:
 
 
 class KeptGobgpd:
-    """A gobgpd under a sidecar over `directory`; both outlive the speaker."""
+    """A gobgpd under a sidecar over `directory`; both outlive the speaker.
 
-    def __init__(self, directory: Path, *, program: str = "gobgpd", api_hosts: Sequence[str] = ()) -> None:
+    `starts` False: in another container, which this one's pids say nothing of.
+    """
+
+    def __init__(
+        self, directory: Path, *, program: str = "gobgpd", api_hosts: Sequence[str] = (), starts: bool = True
+    ) -> None:
         self._directory = directory
         self._program = program
         self._api_hosts = tuple(api_hosts)
+        self._starts = starts
 
     async def connect(self) -> Client:
-        """Find it or start it, and ask which API it speaks."""
+        """Find it, or start it, and ask which API it speaks."""
+        target = sidecar.api_target(self._directory)
         try:
-            running = await sidecar.ensure(self._directory, gobgpd=self._program, api_hosts=self._api_hosts)
+            if self._starts:
+                await sidecar.ensure(self._directory, gobgpd=self._program, api_hosts=self._api_hosts)
+            else:
+                await sidecar.attend(self._directory)
             version = (await sidecar.dump(self._directory)).version
         except sidecar.SidecarError as error:
-            raise SidecarUnavailable(sidecar.api_target(self._directory), str(error)) from error
-        return await Client.connect(running.api_target, version=parse_version(version))
+            raise SidecarUnavailable(target, self._explained(error)) from error
+        return await Client.connect(target, version=parse_version(version))
+
+    def _explained(self, error: sidecar.SidecarError) -> str:
+        return str(error) if self._starts else f"{error}; see the log of the container gobgpd"
 
     async def restart(self) -> None:
         """SIGKILL and a new start: peers that do graceful restart keep the routes."""

@@ -32,6 +32,7 @@ from .model import GlobalConf, ObservedGlobal, ObservedPeer, PathKey
 from .plan import plan as make_plan
 from .planned import BgpPlan, PlanOptions
 from .port import Gobgp
+from .recall import was_reported
 from .running import Running
 from .session_reports import session_problems
 from .status import Obstacles
@@ -62,14 +63,19 @@ class BgpAnnouncer:
         clock: Clock,
         wake: Callable[[], None],
         resync: float,
+        boot_id: str,
         new_boot: bool,
         booted: Callable[[], None],
     ) -> None:
-        """`wake` asks for a cycle. `resync` is in seconds. `booted` is called once BGP runs on this boot."""
+        """`wake` asks for a cycle. `resync` is in seconds. `booted` is called once BGP runs on this boot.
+
+        `new_boot` says that nothing beside gobgpd tells of BGP on this boot; the Speaker's report still may.
+        """
         self._daemon = daemon
         self._options = options
         self._clock = clock
         self._wake = wake
+        self._boot_id = boot_id
         self._new_boot = new_boot
         self._booted = booted
         self._connection = Connection(daemon, clock=clock, changed=self._connection_changed)
@@ -103,6 +109,8 @@ class BgpAnnouncer:
 
     async def reconcile(self, snapshot: Snapshot, facts: Facts) -> Announcement:
         """Observe, plan, apply. A gobgpd that does not answer is reported; the connection is made anew."""
+        if self._new_boot and was_reported(snapshot, node=facts.node, boot_id=self._boot_id):
+            self._new_boot = False
         async with self._connection.borrowed() as gobgp:
             observed = gobgp is not None and await self._tried(self._observe(gobgp))
             plan = self._make_plan(snapshot, facts)

@@ -39,7 +39,11 @@ from .variants import LargeCommunity, Variant
 
 __all__ = ["BgpPlan", "PlanOptions", "plan"]
 
-_NEEDED = (Kind.EIP, Kind.BGP_CONF, Kind.BGP_PEER, Kind.SERVICE, Kind.ENDPOINT_SLICE, Kind.NODE)
+_NEEDED = (
+    *(Kind.EIP, Kind.BGP_CONF, Kind.BGP_PEER, Kind.SERVICE, Kind.ENDPOINT_SLICE, Kind.NODE),
+    # Who has sessions; and before the first start of BGP, whether it has run on this boot.
+    Kind.SPEAKER,
+)
 RETIRE_AFTER = 30.0
 """Seconds that the rules of a tag outlive its last path: gobgpd must have forgotten the path before."""
 

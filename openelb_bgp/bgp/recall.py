@@ -1,7 +1,7 @@
-"""What one plan remembers for the next: to save work, and where the past decides.
+"""What one plan remembers for the next, and a process finds of the one before: where the past decides.
 
-Values only. Dropping it costs time, and what only the past can tell: passwords of Secrets that went, weights
-that just changed, gateways that just went, for whom this node stands in.
+Values only. Dropping a plan's memory costs time, and what only the past can tell: passwords of Secrets that
+went, weights that just changed, gateways that just went, for whom this node stands in.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,23 @@ from openelb_bgp.model.cluster import Node
 from openelb_bgp.model.meta import EMPTY
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.routing import Drain
+from openelb_bgp.model.snapshot import Snapshot
 
 from .discovery import GatewayMemory
 from .nexthops import HopMemory
 from .routes import RouteBook
 from .user_policy import UserPolicy
 from .variants import LargeCommunity, Variant
+
+
+def was_reported(snapshot: Snapshot, *, node: str, boot_id: str) -> bool:
+    """Whether this node's Speaker tells of BGP on this boot: a process before ours, perhaps in another pod.
+
+    A pod that takes another's place finds an empty folder, but neighbours that keep the routes of the one
+    before, and would forget them if they were told of a boot.
+    """
+    before = snapshot.speakers.get(node)
+    return before is not None and before.status.boot_id == boot_id and bool(before.status.gobgp.asn)
 
 
 class Retired(msgspec.Struct, frozen=True):

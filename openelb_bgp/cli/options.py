@@ -150,6 +150,10 @@ def speaker_options() -> Callable[[Command], Command]:
                 help="The gobgpd to start; else the one that `make setup` fetched, else that on PATH.",
             ),
             click.option("--gobgp-target", help="A gobgpd that runs already: unix:///PATH or HOST:PORT."),
+            go_flag(
+                "--await-sidecar",
+                says="Start no gobgpd: its sidecar over --runtime-dir is in another container.",
+            ),
             click.option(
                 "--api-hosts", help="Open gobgpd's API here too. Whoever reaches it owns your routes."
             ),
@@ -246,6 +250,7 @@ def speaker_from(values: dict[str, Any]) -> settings.SpeakerSettings:
         runtime_dir=values["runtime_dir"],
         gobgpd=values["gobgpd"] or _fetched_gobgpd(),
         gobgp_target=values["gobgp_target"],
+        await_sidecar=values["await_sidecar"],
         api_hosts=values["api_hosts"],
         layer2=values["enable_layer2"],
         vip=values["enable_keepalived_vip"],

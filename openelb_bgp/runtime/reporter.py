@@ -57,7 +57,7 @@ class Reporter:
         """Write what is due; returns the monotonic instant at which the rest is.
 
         The first report waits for a moment until everything is in effect: before it stands what the process
-        before this one reported, which goes on being announced.
+        before this one reported, which goes on being announced. That is to be read before it is written over.
         """
         announcements = (*announcements, *modes_off(snapshot, {one.protocol for one in announcements}))
         self._unsettled = _unsettled(announcements)
@@ -71,8 +71,11 @@ class Reporter:
             previous=self._made,
         )
         self._events.extend(event for one in announcements for event in one.events)
-        if self._written is None and self._unsettled is not None and facts.now < self._patient_until:
-            return self._patient_until
+        if self._written is None and self._unsettled is not None:
+            if not snapshot.has_listed(Kind.SPEAKER):
+                return None
+            if facts.now < self._patient_until:
+                return self._patient_until
         due = write_due(
             old=self._written,
             new=self._made,

@@ -42,6 +42,7 @@ __all__ = [
     "SidecarGone",
     "SidecarSilent",
     "api_target",
+    "attend",
     "control",
     "dump",
     "ended",
@@ -102,6 +103,15 @@ async def ensure(
     except SidecarBusy:
         # Somebody was faster, and has not written its pid file yet.
         return await _until_ready(places(directory, GOBGPD), within=within)
+
+
+async def attend(directory: Path, *, within: float = 15.0) -> None:
+    """Return when the daemon of a sidecar that somebody else started accepts connections.
+
+    Raises SidecarGone at once where none answers, DaemonFailed where its daemon does not come up.
+    """
+    await dump(directory)
+    await _until_ready(places(directory, GOBGPD), within=within)
 
 
 async def spawn(

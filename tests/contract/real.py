@@ -74,6 +74,7 @@ class RealNode:
                 clock=self.clock,
                 wake=wake,
                 resync=resync,
+                boot_id="this boot",
                 new_boot=new_boot,
                 booted=lambda: None,
             )

@@ -45,6 +45,7 @@ class MemoryStage:
                 clock=LoopClock(),
                 wake=wake,
                 resync=resync,
+                boot_id="this boot",
                 new_boot=new_boot,
                 booted=lambda: None,
             )

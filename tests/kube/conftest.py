@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from lab.cluster.api import Api
+from tests.daemons.conftest import _swept, new_lan, start_router
 from tests.kube.harness.cleaning import clean, make_namespace
 from tests.kube.harness.control_plane import ControlPlane
+
+__all__ = ["_swept", "new_lan", "start_router"]
 
 
 @pytest.fixture(scope="session")

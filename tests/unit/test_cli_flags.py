@@ -66,6 +66,12 @@ def test_a_speaker_takes_every_argument_of_openelb(speaker_with: Callable[..., S
     assert "hush-hush" not in repr(made)
 
 
+def test_a_speaker_starts_its_gobgpd_unless_a_container_of_its_own_does(
+    speaker_with: Callable[..., SpeakerSettings],
+) -> None:
+    assert (speaker_with().await_sidecar, speaker_with("--await-sidecar").await_sidecar) == (False, True)
+
+
 def test_a_controller_takes_every_argument_of_openelb(
     controller_with: Callable[..., ControllerSettings],
 ) -> None:

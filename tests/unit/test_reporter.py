@@ -103,6 +103,19 @@ async def test_the_first_report_does_not_wait_for_ever(house: House) -> None:
     assert house.reporter.unsettled() == "not everything is announced yet: bgp"
 
 
+async def test_nothing_is_written_over_the_report_of_the_one_before_until_it_has_been_listed(
+    house: House,
+) -> None:
+    house.snapshot = Snapshot()
+    await house.report(settled=False)
+    house.clock.now += 100
+    assert await house.report(settled=False) is None
+    assert house.announced == []
+    house.snapshot = Snapshot(listed=frozenset(Kind))
+    await house.report(settled=False)
+    assert house.announced == [0]
+
+
 async def test_changes_are_gathered_and_due_at_an_instant(house: House) -> None:
     await house.report(routes=1)
     due = await house.report(routes=2)
