@@ -63,7 +63,16 @@ class Gone(msgspec.Struct, frozen=True):
     ref: ObjectRef
 
 
-Delivery = Listed | Changed | Spoilt | Gone
+class Unseen(msgspec.Struct, frozen=True):
+    """Objects may exist that the source could not read; `why` says so with the remedy, empty for no more.
+
+    What was announced before this process started is not withdrawn for their absence.
+    """
+
+    why: str
+
+
+Delivery = Listed | Changed | Spoilt | Gone | Unseen
 
 
 class Source(Port):

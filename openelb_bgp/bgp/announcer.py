@@ -165,6 +165,7 @@ class BgpAnnouncer:
         if desired is None:
             self._sessions.name(plan.peers)
             return False
+        self._running.touch(self._wanted.released)
         self._sessions.name(desired.peers)
         desired = await self._without_rivals(desired, actual)
         if needs_restart(desired, actual):

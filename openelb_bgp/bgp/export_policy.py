@@ -5,7 +5,7 @@ Every name of ours that depends on content holds a hash of it: what a name means
 removing our statements needs no soft reset.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from .hashes import stable_hash
 from .model import (
@@ -20,6 +20,7 @@ from .model import (
     Disposition,
     MatchSet,
     MedAction,
+    PathAttrs,
     Policy,
     PolicyAssignment,
     RouteType,
@@ -33,6 +34,7 @@ OUR_PREFIX = "openelb-"
 """Names that begin so are ours in gobgpd; a user's policy may not use them."""
 EXPORT_POLICY = f"{OUR_PREFIX}export"
 IMPORT_POLICY = f"{OUR_PREFIX}import"
+_TAG = (TAG_ASN, TAG_MARKER)
 _EVERY_TAG = DefinedSet(
     kind=DefinedKind.LARGE_COMMUNITY,
     name=f"{OUR_PREFIX}tags",
@@ -85,6 +87,47 @@ def routing_policy(variants: Iterable[Variant], user: ParsedPolicy | None = None
             ),
         ),
     )
+
+
+def tags_of(paths: Iterable[PathAttrs]) -> frozenset[LargeCommunity]:
+    """The tags that these paths carry."""
+    return frozenset(one for attrs in paths for one in attrs.large_communities if one[:2] == _TAG)
+
+
+def with_rules_of(
+    tags: Collection[LargeCommunity], routing: RoutingPolicy, *, found: RoutingPolicy
+) -> RoutingPolicy:
+    """A policy, and with it the rules that another one has for these tags; both in canonical spelling."""
+    prefixes = tuple(f"{_tag_set(tag)}-" for tag in sorted(tags))
+    rules = [
+        one for one in _statements(found) if one.name.startswith(prefixes) and one not in _statements(routing)
+    ]
+    if not rules:
+        return routing
+    names = {match.name for one in rules for match in _sets_of(one.conditions)} | {_EVERY_TAG.name}
+    sets = {(one.kind, one.name): one for one in found.defined_sets if one.name in names}
+    sets |= {(one.kind, one.name): one for one in routing.defined_sets}
+    last = [one for one in _statements(found) if one.name == _UNCLAIMED.name]
+    ours = [one for one in _statements(routing) if one.name != _UNCLAIMED.name]
+    statements = (*ours[: len(_NO_TRANSIT)], *rules, *ours[len(_NO_TRANSIT) :], *last)
+    return RoutingPolicy(
+        defined_sets=tuple(sets[key] for key in sorted(sets)),
+        policies=tuple(
+            Policy(one.name, statements) if one.name == EXPORT_POLICY else one for one in routing.policies
+        ),
+        assignments=routing.assignments,
+    )
+
+
+def _statements(routing: RoutingPolicy) -> tuple[Statement, ...]:
+    """Ours, of the export policy."""
+    return next((one.statements for one in routing.policies if one.name == EXPORT_POLICY), ())
+
+
+def _sets_of(conditions: Conditions) -> Iterator[MatchSet]:
+    for match in (conditions.neighbor_set, conditions.large_community_set):
+        if match is not None:
+            yield match
 
 
 def names_of_ours(user: ParsedPolicy) -> list[str]:

@@ -24,6 +24,7 @@ from openelb_bgp.model.statuses import Problem
 
 from .advertise import remarks
 from .claims import RouteTerms
+from .doubt import doubt_of, unseen_problem
 from .export_policy import routing_policy
 from .global_conf import global_conf
 from .model import GlobalConf, PeerConf, RoutingPolicy
@@ -149,7 +150,11 @@ class _Planner:
             changed=book.changed,
             pools=pool_statuses(terms, None),
             left_out=book.left_out,
-            problems=(Problem.of(ref(Kind.BGP_CONF, BGP_CONF_NAME), why.reason, why.message),),
+            problems=(
+                Problem.of(ref(Kind.BGP_CONF, BGP_CONF_NAME), why.reason, why.message),
+                *unseen_problem(self._snapshot, node=self._facts.node),
+            ),
+            doubt=doubt_of(self._snapshot, node=self._facts.node),
             memory=self._remember(self._memory if gone else PlanMemory(), book),
         )
 
@@ -241,6 +246,7 @@ class _Planner:
             probes=hops.probes,
             standing_in_for=hops.standing_in_for,
             draining=me.draining,
+            doubt=doubt_of(self._snapshot, node=self._facts.node),
             memory=self._remember(self._learned(parts, tagged, retired), book),
         )
 
@@ -293,6 +299,7 @@ class _Planner:
         peers, refused = parts.peers.peers, parts.policy.refused
         found = {*parts.peers.problems, *parts.hops.problems, *book.problems()}
         found.update(remarks(self._pools, peers, self._snapshot.bgp_peers))
+        found.update(unseen_problem(self._snapshot, node=self._facts.node))
         found.update(unequal_sessions(peers, self._facts, book.most_paths))
         if refused is not None:
             found.add(Problem.of(ref(Kind.BGP_CONF, BGP_CONF_NAME), refused.reason, refused.message))

@@ -14,6 +14,7 @@ from openelb_bgp.model.meta import EMPTY, ObjectRef
 from openelb_bgp.model.reasons import Refused
 from openelb_bgp.model.statuses import PoolStatus, Problem
 
+from .doubt import NO_DOUBT, Doubt
 from .model import GlobalConf, PathAttrs, PathKey, PeerConf, RoutingPolicy
 from .recall import PlanMemory
 
@@ -37,7 +38,8 @@ class BgpPlan(msgspec.Struct, frozen=True, kw_only=True):
     `complete` False says that something which decides has not been seen yet: then nothing may be withdrawn
     or pruned, and what runs stays. `global_conf` None (and complete) says that BGP shall not run here.
     `peers` is keyed by neighbour address. `changed` holds the keys whose path differs from the plan that
-    was given as `previous`, None where all have to be compared. `left_out` says of a Service, Eip or
+    was given as `previous`, None where all have to be compared. `doubt` says what else may be wanted though
+    nobody has seen it: if gobgpd was found with it, it stays. `left_out` says of a Service, Eip or
     BgpPeer why it is not announced or used by this node, or not wholly. `problems` are for the Speaker's
     status. `deadline` is the instant (monotonic) at which time alone changes the plan. `probes` are the
     addresses whose answers the next plan wants in `Facts.answering`.
@@ -57,4 +59,5 @@ class BgpPlan(msgspec.Struct, frozen=True, kw_only=True):
     probes: frozenset[ProbeTarget] = frozenset()
     standing_in_for: tuple[str, ...] = ()
     draining: bool = False
+    doubt: Doubt = NO_DOUBT
     memory: PlanMemory | None = None

@@ -4,6 +4,8 @@ Reading is done when a connection is new, when something was refused, and on eac
 turned into a Configuration with what was applied last (`memory`). No decision is made here.
 """
 
+from collections.abc import Iterable
+
 import structlog
 
 from openelb_bgp.ports import Clock
@@ -73,6 +75,11 @@ class Running:
             self._touched = None
         elif self._touched is not None:
             self._touched |= plan.changed
+
+    def touch(self, keys: Iterable[PathKey]) -> None:
+        """Paths may differ under these keys too, whatever the plans say of them."""
+        if self._touched is not None:
+            self._touched.update(keys)
 
     def known(self, plan: BgpPlan) -> Configuration:
         """What runs, told in the words of `plan` where they fit. Only after `refresh`."""

@@ -184,6 +184,14 @@ class Manifests:
         return bool(self._partial) or not self._holders
 
     @property
+    def doubt(self) -> str:
+        """Why objects may exist that cannot be seen, with the remedy; empty where that cannot be."""
+        if self._partial:
+            listed = "; ".join(str(one) for file in sorted(self._partial) for one in self._problems[file])
+            return f"what some manifests hold has never been read: {listed}"
+        return "" if self._holders else "the folder holds no object; put the manifests there"
+
+    @property
     def problems(self) -> tuple[FileProblem, ...]:
         """Everything wrong with files now, by place."""
         found = [problem for problems in self._problems.values() for problem in problems]

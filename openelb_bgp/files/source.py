@@ -12,7 +12,7 @@ import structlog
 
 from openelb_bgp.model.cluster import Node
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
-from openelb_bgp.ports import Clock, Delivery, Gone, NotWritten, StatusWrite
+from openelb_bgp.ports import Clock, Delivery, Gone, NotWritten, StatusWrite, Unseen
 from openelb_bgp.runtime.loop import WakeUp
 
 from .database import Rows
@@ -80,6 +80,7 @@ class FilesSource:
         self._poll_at = self._rescan_at = self._certain_at = 0.0
         self._silent_since: dict[str, float] = {}
         self._not_written = ""
+        self._doubt = ""
 
     @property
     def problems(self) -> tuple[FileProblem, ...]:
@@ -132,7 +133,7 @@ class FilesSource:
         self._certain_at = now + self._every.doubt
         self._report_problems()
         await self._forget()
-        return listed
+        return (*listed, *self._changed_doubt())
 
     async def _next(self) -> Sequence[Delivery]:
         """Look at everything that may have changed, and say what did."""
@@ -144,7 +145,7 @@ class FilesSource:
         touched |= await self._look_at_state(now)
         if self._objects.remembers and now >= self._certain_at and not self._folder.manifests.is_doubtful:
             touched |= self._objects.stop_remembering()
-        batch = self._objects.deliver(touched)
+        batch = (*self._objects.deliver(touched), *self._changed_doubt())
         self._report_problems()
         if any(isinstance(delivery, Gone) for delivery in batch):
             # Before anybody hears that the address is free.
@@ -239,6 +240,13 @@ class FilesSource:
             if str(error) != self._not_written:
                 log.warning("state_not_written", error=str(error))
             self._not_written = str(error)
+
+    def _changed_doubt(self) -> tuple[Unseen, ...]:
+        doubt = self._folder.manifests.doubt
+        if doubt == self._doubt:
+            return ()
+        self._doubt = doubt
+        return (Unseen(doubt),)
 
     def _report_problems(self) -> None:
         problems = self._folder.problems

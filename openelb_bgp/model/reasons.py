@@ -53,6 +53,7 @@ class Reason(enum.StrEnum):
     SHARING_REFUSED = "SharingRefused"
     BAD_REQUEST = "BadRequest"
     WAITING_FOR_SYNC = "WaitingForSync"
+    SOURCE_INCOMPLETE = "SourceIncomplete"
 
     # An address that a node, or every node, does not announce.
     NO_BGP_CONF = "NoBgpConf"

@@ -29,6 +29,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     by the Service's Key. `invalid` holds objects that cannot be used, `warnings` the defects of those that
     are used all the same. `pods` are those of speakers. `listed` holds the kinds that have been listed whole
     at least once: nothing is withdrawn or released before every kind that the decision needs is in it.
+    `unseen` says why objects may exist all the same that nobody has seen, and what helps; empty where that
+    cannot be.
     """
 
     revision: int = 0
@@ -46,6 +48,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     invalid: Mapping[ObjectRef, InvalidResource] = EMPTY
     warnings: Mapping[ObjectRef, tuple[Defect, ...]] = EMPTY
     listed: frozenset[Kind] = frozenset()
+    unseen: str = ""
 
     @property
     def bgp_conf(self) -> BgpConf | None:

@@ -15,7 +15,7 @@ from openelb_bgp.model.meta import Key, Kind, ObjectRef
 from openelb_bgp.model.services import EndpointSlice
 from openelb_bgp.model.snapshot import Resource, Snapshot
 from openelb_bgp.model.speakers import Speaker
-from openelb_bgp.ports import Changed, Delivery, Gone, Listed, Spoilt
+from openelb_bgp.ports import Changed, Delivery, Gone, Listed, Spoilt, Unseen
 
 _FIELDS: Mapping[Kind, str] = {
     Kind.EIP: "eips",
@@ -98,6 +98,7 @@ class _Draft:
         self._tables: dict[str, dict[Any, Any]] = {}
         self._listed = set(base.listed)
         self._revision = base.revision
+        self._unseen = base.unseen
         self._version = ""
 
     def take(self, delivery: Delivery) -> None:
@@ -110,6 +111,8 @@ class _Draft:
             self._drop("warnings", delivery.ref)
         elif isinstance(delivery, Spoilt):
             self._set("invalid", delivery.invalid.ref, delivery.invalid)
+        elif isinstance(delivery, Unseen):
+            self._unseen = delivery.why
         else:
             self._list(delivery)
 
@@ -120,6 +123,8 @@ class _Draft:
             changes["listed"] = frozenset(self._listed)
         if self._revision != self._base.revision:
             changes["revision"] = self._revision
+        if self._unseen != self._base.unseen:
+            changes["unseen"] = self._unseen
         return msgspec.structs.replace(self._base, **changes) if changes else self._base
 
     def _put(self, resource: Resource) -> None:

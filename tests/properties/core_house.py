@@ -44,7 +44,7 @@ from openelb_bgp.model.statuses import (
     Status,
 )
 from openelb_bgp.objections import Objections
-from openelb_bgp.ports import Announcement, Changed, Delivery, Gone, Listed, Spoilt, StatusWrite
+from openelb_bgp.ports import Announcement, Changed, Delivery, Gone, Listed, Spoilt, StatusWrite, Unseen
 from openelb_bgp.report.foreseen import foreseen
 from openelb_bgp.report.leader import report
 from openelb_bgp.report.ledger import resumed
@@ -430,6 +430,8 @@ def _subject(delivery: Delivery) -> object:
             return invalid.ref
         case Gone(gone):
             return gone
+        case Unseen():
+            return Unseen
         case Listed(kind):
             return kind
 

@@ -350,6 +350,18 @@ async def test_a_restart_with_a_broken_file_gives_its_addresses_to_nobody_else(p
         await follower.until(lambda snapshot: not snapshot.services)
 
 
+async def test_that_manifests_were_never_read_is_told_until_they_are(place: Place) -> None:
+    place.write("bad.yaml", "a: [b\n")
+    async with place.followed() as follower:
+        told = follower.snapshot.unseen
+        place.write("bad.yaml", EIP % "west")
+        await follower.until(lambda snapshot: not snapshot.unseen)
+        place.write("bad.yaml", "a: [b\n")
+        await follower.until(lambda _: follower.source.problems)
+        assert follower.snapshot.unseen == ""
+    assert told.startswith("what some manifests hold has never been read: bad.yaml:2:1: does not parse")
+
+
 async def test_an_empty_folder_at_the_start_gives_no_address_away(place: Place) -> None:
     file = place.write("a.yaml", SERVICE)
     async with place.followed() as follower:

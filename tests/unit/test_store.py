@@ -13,7 +13,7 @@ from openelb_bgp.model.services import Endpoint, EndpointSlice, Service
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.speakers import Speaker
 from openelb_bgp.model.statuses import SpeakerStatus
-from openelb_bgp.ports import Changed, Gone, Listed, Spoilt
+from openelb_bgp.ports import Changed, Gone, Listed, Spoilt, Unseen
 from openelb_bgp.runtime.store import Store
 
 DEFECT = Defect(path="spec.address", value="x", problem="is no address", remedy="write 192.0.2.0/24")
@@ -73,6 +73,14 @@ def test_a_batch_that_says_nothing_new_changes_nothing_and_wakes_nobody() -> Non
     assert not store.apply([*batch, Changed(eip(), (DEFECT,)), Spoilt(broken("bad"))])
     assert store.snapshot is before
     assert woken == ["woken"]
+
+
+def test_that_objects_may_be_unseen_is_told_until_it_is_taken_back() -> None:
+    store = Store()
+    told = [store.apply([Unseen(why)]) for why in ("", "a.yaml does not parse", "a.yaml does not parse")]
+    assert (told, store.snapshot.unseen) == ([False, True, False], "a.yaml does not parse")
+    store.apply([Unseen("")])
+    assert store.snapshot.unseen == ""
 
 
 def test_slices_are_kept_by_service_and_in_the_order_of_their_names() -> None:
