@@ -1,12 +1,12 @@
 """The controller: wiring of the daemon that gives addresses and writes every status but the Speakers'.
 
 A cycle reads one snapshot, lets `ipam` decide, `admission` object and `report` put into words, and writes
-what differs in one transaction.
+what differs: in one transaction, or where it is much in several, so that speakers announce meanwhile.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
 from prometheus_client import REGISTRY
@@ -29,6 +29,7 @@ from openelb_bgp.report.events import not_written
 from openelb_bgp.report.foreseen import foreseen
 from openelb_bgp.report.leader import Report, report
 from openelb_bgp.report.ledger import Ledger, resumed
+from openelb_bgp.report.parts import parts, written_in_part
 from openelb_bgp.report.times import rfc3339
 from openelb_bgp.runtime import log as logging
 from openelb_bgp.runtime import process
@@ -40,6 +41,9 @@ from openelb_bgp.settings import ControllerSettings
 log = structlog.get_logger(__name__)
 
 _RESYNC_SECONDS = 60.0
+# What a cycle has written comes back, and speakers announce it, before the next one: in one process they
+# share a processor.
+_MOST_REST_SECONDS = 0.5
 _KINDS = (*NEEDED, Kind.SPEAKER, Kind.ENDPOINT_SLICE, Kind.BGP_CONF, Kind.BGP_PEER)
 
 
@@ -114,7 +118,14 @@ class _Term:
         self._listed = False
         self._metrics = PoolMetrics()
         self._objections = Objections(settings.source.namespace)
-        self._loop = Loop("controller", self._cycle, wake=wake, clock=self._clock, resync=_RESYNC_SECONDS)
+        self._loop = Loop(
+            "controller",
+            self._cycle,
+            wake=wake,
+            clock=self._clock,
+            resync=_RESYNC_SECONDS,
+            rest=_MOST_REST_SECONDS,
+        )
         self.stuck = turns(self._loop, self._clock)
 
     async def run(self) -> None:
@@ -157,10 +168,10 @@ class _Term:
             ledger=self._ledger,
             now=rfc3339(self._clock.wall()),
         )
-        await self._write(made)
+        ledger = await self._write(made, self._ledger)
         _log_warnings(made.events)
         # Only what is durable counts: a write that failed is made again from the state before it.
-        self._allocation, self._ledger, self._listed = allocation, made.ledger, True
+        self._allocation, self._ledger, self._listed = allocation, ledger, True
         self._metrics.show(allocation.pools)
         return soonest(look_again, await self._bury(snapshot))
 
@@ -174,14 +185,26 @@ class _Term:
             await self._sink.write([StatusWrite(ref=one, status=None) for one in dead])
         return later
 
-    async def _write(self, made: Report) -> None:
-        try:
-            await self._sink.write(made.writes, made.events)
-        except NotWritten as error:
-            # Told where it can be told: in the log of events that readers see, if that takes it.
-            with contextlib.suppress(NotWritten):
-                await self._sink.write((), not_written(made.writes, str(error)))
-            raise
+    async def _write(self, made: Report, before: Ledger) -> Ledger:
+        """Write a report part by part; returns the ledger that counts from then on. Raises NotWritten."""
+        done: list[StatusWrite] = []
+        for part in parts(made):
+            writes = self._of_those_there(part.writes)
+            try:
+                await self._sink.write(writes, part.events)
+            except NotWritten as error:
+                self._ledger = written_in_part(before, done)
+                # Told where it can be told: in the log of events that readers see, if that takes it.
+                with contextlib.suppress(NotWritten):
+                    await self._sink.write((), not_written(made.writes[len(done) :], str(error)))
+                raise
+            done += writes
+        return made.ledger if len(done) == len(made.writes) else written_in_part(before, done)
+
+    def _of_those_there(self, writes: Sequence[StatusWrite]) -> Sequence[StatusWrite]:
+        """Without Services that have gone meanwhile: their addresses may be somebody else's by now."""
+        services = self._store.snapshot.services
+        return [one for one in writes if one.ref.kind is not Kind.SERVICE or one.ref.key in services]
 
 
 def _kinds(origin: Origin) -> tuple[Kind, ...]:

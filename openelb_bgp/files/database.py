@@ -16,13 +16,14 @@ from openelb_bgp.model.meta import Key, Kind, ObjectRef, Patch
 from openelb_bgp.model.statuses import Status
 from openelb_bgp.ports import Event, NotWritten, StatusWrite
 
-from . import schema
+from . import schema, statements
 from .lock import opening
 from .rows import Row
 
 MOST_EVENTS = 1000
-_NAMES_AT_ONCE = 500
 _COLUMNS = "kind, namespace, name, status, labels, annotations, finalizers, revision"
+_TEXTS = _COLUMNS.replace("status", "CAST(status AS TEXT)").split(", ")
+_NAMED = "objects WHERE name IN (SELECT value FROM json_each(?)) AND kind = ? AND namespace = ?"
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -143,26 +144,18 @@ class Database:
     def _current(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Row]:
         """The rows of these objects as they are now."""
         places: dict[tuple[str, str], list[str]] = {}
-        for ref in refs:
-            places.setdefault((ref.kind.value, ref.key.namespace), []).append(ref.key.name)
+        for kind, key in refs:
+            places.setdefault((kind.value, key.namespace), []).append(key.name)
         found: dict[ObjectRef, Row] = {}
-        for place, names in places.items():
-            for start in range(0, len(names), _NAMES_AT_ONCE):
-                part = names[start : start + _NAMES_AT_ONCE]
-                marks = ", ".join("?" * len(part))
-                query = (
-                    f"SELECT {_COLUMNS} FROM objects WHERE kind = ? AND namespace = ? AND name IN ({marks})"
-                )
-                rows = map(_row, self._connection.execute(query, (*place, *part)))
-                found.update((row.ref, row) for row in rows)
+        for (kind_name, namespace), names in places.items():
+            rows = statements.select_named(self._connection, _TEXTS, _NAMED, names, kind_name, namespace)
+            found.update((row.ref, row) for row in map(_row, rows))
         return found
 
     def _store(self, rows: Iterable[Row], revision: int) -> None:
         values = [
             (
-                row.ref.kind.value,
-                row.ref.key.namespace,
-                row.ref.key.name,
+                *_names(row.ref),
                 row.status,
                 _json(row.labels),
                 _json(row.annotations),
@@ -172,9 +165,7 @@ class Database:
             for row in rows
         ]
         if values:
-            self._connection.executemany(
-                f"INSERT OR REPLACE INTO objects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values
-            )
+            statements.insert(self._connection, f"INSERT OR REPLACE INTO objects ({_COLUMNS})", values)
             self._set_counter("revision", revision)
 
     def _note(self, events: Sequence[Event], now: float) -> None:
@@ -182,13 +173,23 @@ class Database:
             return
         sequence = self._counter("sequence")
         kept = events[-MOST_EVENTS:]
-        self._connection.executemany(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET count = count + 1, last = excluded.last, sequence = excluded.sequence",
+        statements.insert(
+            self._connection,
+            "INSERT INTO events",
             [
-                (*_names(event.ref), event.reason, event.message, event.warning, now, now, sequence + index)
+                (
+                    *_names(event.ref),
+                    event.reason,
+                    event.message,
+                    event.warning,
+                    1,
+                    now,
+                    now,
+                    sequence + index,
+                )
                 for index, event in enumerate(kept, start=1)
             ],
+            "ON CONFLICT DO UPDATE SET count = count + 1, last = excluded.last, sequence = excluded.sequence",
         )
         self._set_counter("sequence", sequence + len(kept))
         self._connection.execute(
@@ -244,7 +245,7 @@ def _row(columns: Any) -> Row:
     kind, namespace, name, status, labels, annotations, finalizers, revision = columns
     return Row(
         ObjectRef(Kind(kind), Key(namespace, name)),
-        status,
+        status.encode() if isinstance(status, str) else status,
         _interned(labels),
         _interned(annotations),
         _names_in(finalizers) if finalizers else (),

@@ -55,9 +55,11 @@ class Objects:
     @property
     def unmentioned(self) -> tuple[ObjectRef, ...]:
         """Objects that the state holds something of though nothing names them."""
-        return tuple(
-            ref for ref in self._overlays if ref not in self._current and self._manifests.find(ref) is None
-        )
+        return tuple(filter(self.is_unmentioned, self._overlays))
+
+    def is_unmentioned(self, ref: ObjectRef) -> bool:
+        """Whether the state holds something of an object that nothing names."""
+        return ref in self._overlays and ref not in self._current and self._manifests.find(ref) is None
 
     @property
     def remembers(self) -> bool:

@@ -188,6 +188,9 @@ class FilesSource:
         committed, self._committed = self._committed, []
         for rows in committed:
             touched |= self._take_commit(rows)
+        if any(map(self._objects.is_unmentioned, touched)):
+            # Deleted while its status was written: what it was given is free, and nobody shall find it there.
+            await self._forget()
         if self._heard or now >= self._poll_at:
             self._heard = False
             self._poll_at = now + self._every.poll

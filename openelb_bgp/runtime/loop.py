@@ -82,15 +82,21 @@ class Loop:
         wake: WakeUp,
         clock: Clock,
         resync: float,
+        rest: float = 0.0,
         backoff: Backoff | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`resync` is the longest time between two cycles, in seconds."""
+        """`resync` is the longest time between two cycles, in seconds.
+
+        After a cycle the loop rests for as long as that took, at most `rest` seconds, whatever wakes it: so
+        it leaves half of the time to whoever acts on what it did.
+        """
         self._name = name
         self._cycle = cycle
         self._wake = wake
         self._clock = clock
         self._resync = resync
+        self._most_rest = rest
         self._backoff = backoff or Backoff()
         self._jitter = jitter
         self._failures = 0
@@ -122,6 +128,7 @@ class Loop:
         while True:
             # Before the cycle reads anything: what changes while it runs must start another one.
             self._wake.clear()
+            began = self._clock.monotonic()
             try:
                 wanted = await self._cycle()
             except Exception as error:
@@ -129,7 +136,12 @@ class Loop:
                 await self._clock.sleep(self._backoff.delay(failures=self._failures, jitter=self._jitter()))
             else:
                 self._note_success()
+                await self._rest(self._clock.monotonic() - began)
                 await self._wait(wanted)
+
+    async def _rest(self, worked: float) -> None:
+        if (seconds := min(worked, self._most_rest)) > 0:
+            await self._clock.sleep(seconds)
 
     async def _wait(self, wanted: float | None) -> None:
         """Return at a wake-up, at the instant that the cycle asked for, or when a resync is due."""

@@ -254,13 +254,15 @@ class Act(msgspec.Struct, frozen=True):
     """One step: files written (None: deleted), machines that change, how the cycles after it go.
 
     `machines` are pairs of what happens (stop, start, silence, speak) and a node. `late`: the source shows
-    the controller's writes only later. `wait` is how long nothing happens then, in seconds.
+    the controller's writes only later. `durable`: only so many of them reach the disk (None: all). `wait` is
+    how long nothing happens then, in seconds.
     """
 
     batch: Mapping[str, Json | None]
     machines: tuple[tuple[str, str], ...] = ()
     new_controller: bool = False
     late: bool = False
+    durable: int | None = None
     wait: float = 0.0
 
 
@@ -283,6 +285,7 @@ acts = st.builds(
     ).map(tuple),
     new_controller=seldom,
     late=flags,
+    durable=st.sampled_from([None, None, 0, 1, 2]),
     wait=st.sampled_from([0.0, 0.3, 4.0, 12.0, 70.0]),
 )
 

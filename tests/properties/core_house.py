@@ -48,6 +48,7 @@ from openelb_bgp.ports import Announcement, Changed, Delivery, Gone, Listed, Spo
 from openelb_bgp.report.foreseen import foreseen
 from openelb_bgp.report.leader import report
 from openelb_bgp.report.ledger import resumed
+from openelb_bgp.report.parts import written_in_part
 from openelb_bgp.report.speaker import speaker_status
 from openelb_bgp.report.times import rfc3339
 from openelb_bgp.runtime.store import Store, ref_of
@@ -87,8 +88,8 @@ class Controller:
         """The snapshot with its own writes that have not come back."""
         return foreseen(snapshot, self._ledger)
 
-    def step(self, snapshot: Snapshot, now: float) -> tuple[StatusWrite, ...]:
-        """One cycle; its writes are taken for durable."""
+    def step(self, snapshot: Snapshot, now: float, *, durable: int | None = None) -> tuple[StatusWrite, ...]:
+        """One cycle; returns the writes that became durable: all, or the first before the disk was full."""
         snapshot = self.sees(snapshot)
         defects, self.look_again = self._objections.of(snapshot, now=now)
         eligibility = Eligibility.of(snapshot)
@@ -98,7 +99,7 @@ class Controller:
                 snapshot, service, address, selector=pool.node_selector, eligibility=eligibility
             )
 
-        self._allocation = allocate(
+        allocation = allocate(
             snapshot,
             rules=Rules(),
             blocked_pools=admission.blocked_pools(snapshot),
@@ -106,14 +107,17 @@ class Controller:
         )
         made = report(
             snapshot,
-            self._allocation,
+            allocation,
             may_announce=may_announce,
             nodes=eligibility.nodes,
             defects=defects,
             ledger=self._ledger,
             now=rfc3339(now),
         )
-        self._ledger = made.ledger
+        if durable is not None and durable < len(made.writes):
+            self._ledger = written_in_part(self._ledger, made.writes[:durable])
+            return made.writes[:durable]
+        self._allocation, self._ledger = allocation, made.ledger
         return made.writes
 
 
@@ -311,12 +315,13 @@ class House:
 
     # Time passes.
 
-    def cycle(self, *, late: bool = False) -> bool:
+    def cycle(self, *, late: bool = False, durable: int | None = None) -> bool:
         """The controller, then every speaker, each once; whether anything changed.
 
-        With `late` the source goes on not showing what the controller has written.
+        With `late` the source goes on not showing what the controller has written; `durable` is after how
+        many of its writes the disk is full.
         """
-        writes = self.controller.step(self.store.snapshot, self.now)
+        writes = self.controller.step(self.store.snapshot, self.now, durable=durable)
         self._late += self._commit(writes)
         if not late:
             self.deliver_late()

@@ -325,6 +325,15 @@ async def test_the_status_of_a_deleted_object_does_not_come_back_with_it(place: 
         assert addresses(snapshot) == ()
 
 
+async def test_a_status_written_for_an_object_that_has_just_gone_is_forgotten_at_once(place: Place) -> None:
+    place.write("a.yaml", EIP % "pool")
+    async with place.followed() as follower:
+        await follower.state.write([give("192.0.2.7")])
+        place.write("b.yaml", EIP % "other")
+        await follower.until(pools("pool", "other"))
+        assert [row.is_gone for row in (await follower.state.since(-1)).rows] == [True]
+
+
 async def test_what_was_deleted_while_nothing_ran_is_forgotten_at_the_start(place: Place) -> None:
     place.write("a.yaml", EIP % "pool" + "---" + SERVICE)
     async with place.followed() as follower:

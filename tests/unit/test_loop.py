@@ -48,7 +48,11 @@ class World:
     """A cycle that notes when it ran, and does what it is told."""
 
     def __init__(
-        self, *, resync: float = 60.0, act: Callable[[], Awaitable[float | None]] | None = None
+        self,
+        *,
+        resync: float = 60.0,
+        rest: float = 0.0,
+        act: Callable[[], Awaitable[float | None]] | None = None,
     ) -> None:
         self.clock = VirtualClock()
         self.wake = WakeUp()
@@ -60,6 +64,7 @@ class World:
             wake=self.wake,
             clock=self.clock,
             resync=resync,
+            rest=rest,
             backoff=Backoff(first=1.0, most=8.0),
             jitter=lambda: 0.0,
         )
@@ -209,3 +214,27 @@ def test_backoff_doubles_up_to_its_limit_and_jitter_takes_up_to_half_off() -> No
     backoff = Backoff(first=0.1, most=5.0)
     assert [backoff.delay(failures=n, jitter=0.0) for n in (1, 2, 3, 7, 1000)] == [0.1, 0.2, 0.4, 5.0, 5.0]
     assert backoff.delay(failures=1000, jitter=1.0) == 2.5
+
+
+async def test_after_a_cycle_it_rests_as_long_as_that_took_whatever_wakes_it() -> None:
+    async def two_seconds() -> float | None:
+        await world.clock.sleep(2)
+        world.wake.set()
+        return None
+
+    world = World(act=two_seconds, rest=10)
+    async with world:
+        await world.clock.move(9)
+        assert world.ran == [0, 4, 8]
+
+
+async def test_it_never_rests_longer_than_it_may() -> None:
+    async def ten_seconds() -> float | None:
+        await world.clock.sleep(10)
+        world.wake.set()
+        return None
+
+    world = World(act=ten_seconds, rest=1)
+    async with world:
+        await world.clock.move(23)
+        assert world.ran == [0, 11, 22]
