@@ -9,10 +9,10 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-from openelb_bgp import origin
 from openelb_bgp.cli.main import main
 from openelb_bgp.files.source import FilesSource
 from openelb_bgp.model.services import Service
+from openelb_bgp.origin import folder
 from openelb_bgp.ports import Changed, Delivery, Listed
 
 
@@ -43,5 +43,5 @@ def _services(delivery: Delivery) -> int:
 
 
 if __name__ == "__main__":
-    vars(origin)[FilesSource.__name__] = StampedSource
+    vars(folder)[FilesSource.__name__] = StampedSource
     main()

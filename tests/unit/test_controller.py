@@ -1,7 +1,7 @@
 """The controller over a source and a sink in memory: a large report is written in parts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,17 +10,17 @@ import msgspec
 from openelb_bgp.controller import Controller
 from openelb_bgp.decode.pool_text import ranges
 from openelb_bgp.model import keys
-from openelb_bgp.model.meta import Key, Kind, Meta
+from openelb_bgp.model.meta import Key, Kind, Meta, ObjectRef
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.statuses import Status
-from openelb_bgp.origin import Origin
+from openelb_bgp.origin import Origin, Post
 from openelb_bgp.ports import Changed, Event, Gone, Listed, NotWritten, StatusWrite
 from openelb_bgp.report.foreseen import written
 from openelb_bgp.runtime.clock import SystemClock
 from openelb_bgp.runtime.store import Store
-from openelb_bgp.settings import ControllerSettings, SourceSettings
+from openelb_bgp.settings import ControllerSettings, FilesSettings
 
 MANY = 1_500
 """Services, more than one part."""
@@ -74,11 +74,14 @@ class World:
 
     @asynccontextmanager
     async def controlled(self) -> AsyncIterator[None]:
-        async def stored() -> Sequence[tuple[object, Status]]:
+        async def stored() -> Sequence[tuple[ObjectRef, Status]]:
             return ()
 
-        origin = Origin(self.store, self, self, SystemClock(), stored, lambda _: None)  # type: ignore[arg-type]
-        settings = ControllerSettings(source=SourceSettings(files=Path()))
+        async def lead(work: Callable[[Post], Awaitable[None]]) -> None:
+            await work(Post(self, stored))
+
+        origin = Origin(self.store, self, self, SystemClock(), lead, lambda _: None)
+        settings = ControllerSettings(source=FilesSettings(files=Path()))
         (run,) = Controller(settings, origin).tasks().values()
         task = asyncio.ensure_future(run())
         try:
