@@ -5,6 +5,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
 LAB ?= ecmp
+MODE ?= files
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 
@@ -20,13 +21,13 @@ help:  ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
-setup:  ## install what the tests and the demo need (FRR, gobgpd, Python packages)
+setup:  ## install what the tests and the demo need (FRR, gobgpd, an API server, Python packages)
 	@hack/setup test
 
 .PHONY: demo
-demo:  ## build the lab, tour it with real packets, leave it up (LAB=ecmp)
-	@hack/setup demo
-	@hack/as-root $(PYTHON) -m lab demo --lab $(LAB)
+demo:  ## build the lab, tour it with real packets, leave it up (LAB=ecmp, MODE=files|kubernetes)
+	@hack/setup $(if $(filter kubernetes,$(MODE)),demo-kubernetes,demo)
+	@hack/as-root $(PYTHON) -m lab demo --lab $(LAB) --mode $(MODE)
 
 .PHONY: demo-down
 demo-down:  ## remove the lab that `make demo` left up

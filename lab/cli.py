@@ -48,13 +48,23 @@ def _which(required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]
     )
 
 
+_mode = click.option(
+    "--mode",
+    type=click.Choice([lab.FILES, lab.KUBERNETES]),
+    default=lab.FILES,
+    show_default=True,
+    help="Where the objects are: a folder of manifests, or an API server in the lab.",
+)
+
+
 @main.command()
 @_which(required=True)
+@_mode
 @click.option("--bare", is_flag=True, help="Routers and pods only, no speakers.")
-def up(name: str, bare: bool) -> None:
+def up(name: str, mode: str, bare: bool) -> None:
     """Build a lab and leave it up."""
     screen = Screen(terminal())
-    with lab.held_lab(_topology(name)) as made:
+    with lab.held_lab(_topology(name), mode=mode) as made:
         screen.building(made)
         if not bare:
             made.start_daemons()
@@ -68,10 +78,11 @@ def up(name: str, bare: bool) -> None:
 
 @main.command()
 @_which(required=True)
-def demo(name: str) -> None:
+@_mode
+def demo(name: str, mode: str) -> None:
     """Build a lab, take the tour with real packets, and leave the lab up."""
     screen = Screen(terminal())
-    with lab.held_lab(_topology(name)) as made:
+    with lab.held_lab(_topology(name), mode=mode) as made:
         screen.building(made)
         made.start_daemons()
         held = tour(made, screen, TOUR)

@@ -3,11 +3,12 @@
 Pure: where things lie and what is started, nothing is started here.
 """
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from lab.cluster.programs import cache
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 GOBGP_VERSION = "4.8.0"
@@ -34,6 +35,11 @@ class Paths:
         return self.root / "manifests"
 
     @property
+    def cluster(self) -> Path:
+        """In cluster mode: the control plane's keys and data."""
+        return self.root / "cluster"
+
+    @property
     def state(self) -> Path:
         """The folder of statuses and allocations."""
         return self.root / "state"
@@ -45,10 +51,7 @@ class Paths:
 
 def gobgpd_binary(version: str = GOBGP_VERSION) -> Path:
     """Where the set-up keeps gobgpd of that version."""
-    cache = os.environ.get("OPENELB_BGP_CACHE")
-    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    base = Path(cache) if cache else home / "openelb-bgp"
-    return base / "gobgp" / version / "gobgpd"
+    return cache() / "gobgp" / version / "gobgpd"
 
 
 def backend(name: str, *, port: int) -> Command:
@@ -83,10 +86,25 @@ def _of_node(command: str, paths: Paths, node: str, *flags: str) -> Command:
         name=f"{node}-{command}",
         argv=(
             *(_ours(), command, "--files", str(paths.manifests), "--state", str(paths.state)),
-            *("--node-name", node, "--runtime-dir", str(paths.runtime(node))),
-            *("--gobgpd", str(gobgpd_binary()), *flags),
+            *(*_on_node(paths, node), *flags),
         ),
     )
+
+
+def _on_node(paths: Paths, node: str) -> tuple[str, ...]:
+    runtime, gobgpd = str(paths.runtime(node)), str(gobgpd_binary())
+    return ("--node-name", node, "--runtime-dir", runtime, "--gobgpd", gobgpd)
+
+
+def controller_in_pod(environment: Mapping[str, str]) -> Command:
+    """The controller of a lab in cluster mode; `environment` is its pod's."""
+    return Command(name="controller", argv=(_ours(), "controller"), env=environment)
+
+
+def speaker_in_pod(paths: Paths, node: str, environment: Mapping[str, str], *flags: str) -> Command:
+    """A node's speaker in cluster mode."""
+    argv = (_ours(), "speaker", *_on_node(paths, node), *flags)
+    return Command(name=f"{node}-speaker", argv=argv, env=environment)
 
 
 def kubeproxy(paths: Paths) -> Command:

@@ -14,10 +14,7 @@ from lab import kubeproxy
 from lab.errors import LabError
 from lab.lab import Lab, ingress_of, open_lab
 from lab.state import LabFolder
-from openelb_bgp.files.errors import FilesError, StateError
-from openelb_bgp.files.view import changes
 from openelb_bgp.model.meta import Kind
-from openelb_bgp.runtime.clock import SystemClock
 
 _RETRY = 0.2
 _FOLLOWED = (Kind.SERVICE, Kind.ENDPOINT_SLICE)
@@ -36,9 +33,9 @@ async def follow(lab: Lab) -> None:
 async def _follow(lab: Lab, kind: Kind, proxies: "_Proxies") -> None:
     while True:
         try:
-            async for objects in changes(lab.paths.manifests, lab.paths.state, kind, SystemClock()):
+            async for objects in lab.desk.changes(kind):
                 proxies.take(kind, objects)
-        except (FilesError, StateError, LabError, KeyError, TypeError) as exc:
+        except (LabError, KeyError, TypeError) as exc:
             # A controller that is only starting has made no state yet, and somebody who edits may leave out
             # what Kubernetes would ask for: what is in force stays.
             print(f"kube-proxy: {exc!r}", flush=True)

@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from lab import daemons, kubeproxy, state
+from lab.cluster.cluster import ADDRESS, Cluster
+from lab.cluster.desk import ClusterDesk
+from lab.desk import Desk, FolderDesk, Pod
 from lab.errors import LabError
 from lab.frr import Router
 from lab.namespaces import Namespace, build, namespaces_of
 from lab.processes import Process, command_of, observed
 from lab.shell import wait_until
 from lab.topology import Node, Topology, load
-from openelb_bgp.files import view
-from openelb_bgp.files.errors import FilesError, StateError
 from openelb_bgp.model.meta import Kind
 
 TOPOLOGIES = Path(__file__).resolve().parent.parent / "manifests" / "lab"
+FILES, KUBERNETES = "files", "kubernetes"
+"""Where the objects of a lab are: in a folder, or in an API server."""
 _MANIFESTS_IN_NODE = "/etc/openelb-bgp"
 
 
@@ -34,6 +37,14 @@ class Lab:
         self.paths = daemons.Paths(folder.path)
         self.processes = folder.processes
         self._spaces = namespaces_of(folder.id, topology)
+        self.cluster = self._cluster() if folder.mode == KUBERNETES else None
+
+    @cached_property
+    def desk(self) -> Desk:
+        """The lab's objects; in cluster mode only once the daemons have been started."""
+        if self.cluster is not None:
+            return ClusterDesk(self.cluster.api)
+        return FolderDesk(self.paths.manifests, self.paths.state)
 
     @property
     def id(self) -> str:
@@ -90,15 +101,30 @@ class Lab:
 
         The manifests are copied from the topology's folder, unless `copy_manifests` did so already.
         """
-        if not self.paths.manifests.exists():
+        if self.cluster is not None:
+            self.start_cluster()
+        elif not self.paths.manifests.exists():
             self.copy_manifests()
         self.start_controller()
         self.start_kubeproxy()
         for node in self.nodes:
             self.start_speaker(node)
 
+    def start_cluster(self) -> None:
+        """Start the control plane and put the manifests' objects into it, with a Pod behind each endpoint."""
+        assert self.cluster is not None, "only a lab in cluster mode has one"
+        if not self.paths.manifests.exists():
+            self.copy_manifests()
+        self.cluster.start(self.paths.manifests)
+        for service in self.cluster.api.items("Service", namespace="default"):
+            if selected := (service["spec"].get("selector") or {}).get("app"):
+                self.desk.place_pods(selected, dict.fromkeys(self._serving(selected), Pod.READY))
+
     def start_controller(self) -> Process:
         """Start the one controller."""
+        if self.cluster is not None:
+            environment = self.cluster.pod_environment("controller", node=self.nodes[0], address=ADDRESS)
+            return self._start(daemons.controller_in_pod(environment), node=self._home)
         self.paths.state.mkdir(exist_ok=True)
         return self._start(daemons.controller(self.paths), node=self._home)
 
@@ -109,6 +135,10 @@ class Lab:
     def start_speaker(self, node: str, *flags: str) -> Process:
         """Start a node's speaker; a gobgpd that is still there is adopted by it."""
         self.paths.runtime(node).mkdir(parents=True, exist_ok=True)
+        if self.cluster is not None:
+            address = next(ip for ip, owner in self.node_by_address.items() if owner == node)
+            environment = self.cluster.pod_environment("speaker", node=node, address=address)
+            return self._start(daemons.speaker_in_pod(self.paths, node, environment, *flags), node=node)
         return self._start(daemons.speaker(self.paths, node, *flags), node=node)
 
     def start_run(self, node: str, *flags: str) -> Process:
@@ -154,16 +184,9 @@ class Lab:
             if address["type"] == "InternalIP"
         }
 
-    def objects(self, kind: Kind) -> list[dict[str, Any]]:
-        """All objects of a kind with their statuses, as `openelb-bgp get` prints them. Raises LabError."""
-        try:
-            return view.objects(self.paths.manifests, self.paths.state, kind)
-        except (FilesError, StateError) as exc:
-            raise LabError(str(exc)) from exc
-
     def addresses(self) -> Mapping[str, tuple[str, ...]]:
         """The load-balancer addresses that Services have, by namespace/name; IPv4 first."""
-        return {kubeproxy.key_of(item): ingress_of(item) for item in self.objects(Kind.SERVICE)}
+        return {kubeproxy.key_of(item): ingress_of(item) for item in self.desk.objects(Kind.SERVICE)}
 
     def copy_manifests(self) -> None:
         """Lay out the folder that the daemons read, from the one that the topology binds into its nodes."""
@@ -177,6 +200,20 @@ class Lab:
         exposed = kubeproxy.services(kubeproxy.read(self.paths.manifests), addresses)
         for node in self.nodes:
             kubeproxy.program(self.space(node), kubeproxy.render(exposed, node=node))
+
+    def _serving(self, service: str) -> tuple[str, ...]:
+        """The nodes that have a pod of a Service, as the manifests give them."""
+        slices = (item for item in kubeproxy.read(self.paths.manifests) if item["kind"] == "EndpointSlice")
+        found = {
+            endpoint["nodeName"]
+            for item in slices
+            if item["metadata"]["labels"]["kubernetes.io/service-name"] == service
+            for endpoint in item["endpoints"]
+        }
+        return tuple(sorted(found))
+
+    def _cluster(self) -> Cluster:
+        return Cluster(self.paths.cluster, space=self._spaces[self._home], processes=self.processes)
 
     @property
     def _home(self) -> str:
@@ -195,8 +232,8 @@ class Lab:
 
 
 @contextmanager
-def held_lab(file: Path) -> Iterator[Lab]:
-    """A new lab for the `with` block, built up to its pods.
+def held_lab(file: Path, *, mode: str = FILES) -> Iterator[Lab]:
+    """A new lab for the `with` block, built up to its pods; `mode` says where its objects will be.
 
     On leaving the block it is removed, unless it was marked as kept; what a killed process left behind is
     removed by the next call. Raises LabError.
@@ -204,7 +241,7 @@ def held_lab(file: Path) -> Iterator[Lab]:
     clean_up()
     topology = load(file)
     owners = tuple(node.name for node in topology.nodes if node.shares_network_of is None)
-    held = state.create(lab=topology.name, topology=file.resolve(), nodes=owners)
+    held = state.create(lab=topology.name, topology=file.resolve(), nodes=owners, mode=mode)
     try:
         lab = Lab(held.folder, topology)
         lab.build()

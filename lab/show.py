@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lab import daemons
+from lab.cluster.cluster import Cluster
 from lab.lab import Lab
 from lab.state import LabFolder
 from lab.steps import Finding, Step
@@ -86,16 +87,13 @@ class Screen:
     def next_commands(self, lab: Lab) -> None:
         """What to try in a lab that has been left up; no command is broken, so that it can be copied."""
         router = next(iter(lab.routers.values()))
-        get = " ".join(daemons.get(lab.paths, "services"))
         address = next((ips[0] for ips in lab.addresses().values() if ips), "ADDRESS")
         self.line(f"\n[bold]The lab is up[/] as {lab.folder.path.name}. Try next, as root:")
         for what, command in (
             ("the routes in a router's kernel", f"ip netns exec {router.name} ip route show proto bgp"),
             ("its BGP sessions", f"vtysh -N {router.name} -c 'show bgp summary'"),
             ("a request", f"ip netns exec {lab.client.name} curl -s http://{address}/"),
-            ("the Services and their addresses", f"{get} -A -o wide"),
-            ("the speakers", get.replace(" services ", " speakers ")),
-            ("the folder that everything follows: edit, and look again", f"ls {lab.paths.manifests}"),
+            *(_in_cluster(lab.cluster) if lab.cluster is not None else _in_folder(lab)),
             ("the end", "make demo-down"),
         ):
             self._console.print(f"  [dim]# {escape(what)}[/]")
@@ -118,6 +116,23 @@ class Screen:
         grid.add_column(justify="right", style="dim", no_wrap=True)
         grid.add_row(mark, sentence, seconds)
         self._console.print(grid)
+
+
+def _in_folder(lab: Lab) -> tuple[tuple[str, str], ...]:
+    get = " ".join(daemons.get(lab.paths, "services"))
+    return (
+        ("the Services and their addresses", f"{get} -A -o wide"),
+        ("the speakers", get.replace(" services ", " speakers ")),
+        ("the folder that everything follows: edit, and look again", f"ls {lab.paths.manifests}"),
+    )
+
+
+def _in_cluster(cluster: Cluster) -> tuple[tuple[str, str], ...]:
+    kubectl = " ".join(cluster.kubectl_argv())
+    return (
+        ("the objects and what became of them", f"{kubectl} get eip,bgppeer,speakers,svc"),
+        ("an edit: look again afterwards", f"{kubectl} edit bgppeer"),
+    )
 
 
 def _outage(tally: Tally) -> str:

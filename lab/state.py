@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab.errors import LabError
 from lab.frr import remove_traces
@@ -56,13 +57,20 @@ class LabFolder:
 
     def topology_file(self) -> Path:
         """The topology that it was built from."""
-        return Path(json.loads((self.path / "lab.json").read_text())["topology"])
+        return Path(self._described()["topology"])
+
+    @property
+    def mode(self) -> str:
+        """Where its objects are: `files` or `kubernetes`."""
+        return str(self._described()["mode"])
 
     def namespaces(self) -> tuple[Namespace, ...]:
         """All namespaces that its builder meant to make."""
-        return tuple(
-            Namespace(name) for name in json.loads((self.path / "lab.json").read_text())["namespaces"]
-        )
+        return tuple(Namespace(name) for name in self._described()["namespaces"])
+
+    def _described(self) -> dict[str, Any]:
+        described: dict[str, Any] = json.loads((self.path / "lab.json").read_text())
+        return described
 
 
 class Hold:
@@ -79,7 +87,7 @@ class Hold:
             self._handle = None
 
 
-def create(*, lab: str, topology: Path, nodes: tuple[str, ...]) -> Hold:
+def create(*, lab: str, topology: Path, nodes: tuple[str, ...], mode: str) -> Hold:
     """Make the folder of a new lab and hold it."""
     with _root_locked():
         taken = {folder.id for folder in labs()}
@@ -87,7 +95,8 @@ def create(*, lab: str, topology: Path, nodes: tuple[str, ...]) -> Hold:
         folder = LabFolder(ROOT / f"{lab}-{lab_id}")
         folder.path.mkdir()
         names = [f"oelb-{lab_id}-{node}" for node in nodes]
-        (folder.path / "lab.json").write_text(json.dumps({"topology": str(topology), "namespaces": names}))
+        described = {"topology": str(topology), "namespaces": names, "mode": mode}
+        (folder.path / "lab.json").write_text(json.dumps(described))
         return _hold(folder)
 
 

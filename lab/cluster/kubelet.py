@@ -16,6 +16,7 @@ from lab.cluster.keys import TokenSigner, claims_of
 from lab.cluster.plane import ISSUER
 
 _LEEWAY = 60
+_IMAGE = "example.invalid/none"
 _serial = itertools.count(1)
 
 
@@ -85,7 +86,7 @@ def make_pod(
             "spec": {
                 "nodeName": node,
                 "serviceAccountName": service_account,
-                "containers": [{"name": "main", "image": "example.invalid/none"}],
+                "containers": [{"name": "main", "image": _IMAGE}],
                 **spec,
             },
         }
@@ -106,7 +107,15 @@ def set_pod_ready(api: Api, name: str, *, namespace: str, ready: bool = True) ->
     types = ("Ready", "ContainersReady")
     conditions = [_condition(type_, ready, "" if ready else "ContainersNotReady") for type_ in types]
     conditions += [_condition(type_, True, "") for type_ in ("PodScheduled", "Initialized")]
-    change = {"status": {"conditions": conditions}}
+    container = {
+        "name": "main",
+        "image": _IMAGE,
+        "imageID": "",
+        "ready": ready,
+        "restartCount": 0,
+        "state": {"running": {"startedAt": _now()}},
+    }
+    change = {"status": {"conditions": conditions, "containerStatuses": [container]}}
     return api.patch("Pod", name, change, namespace=namespace, subresource="status", content_type=STRATEGIC)
 
 

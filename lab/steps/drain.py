@@ -3,9 +3,10 @@
 import time
 
 from lab.lab import Lab
-from lab.manifests import Object, edit
+from lab.manifests import Object
 from lab.steps.step import Finding, addresses, await_hops, await_value, expect_none_lost, moved
 from lab.traffic import under_load
+from openelb_bgp.model.meta import Kind
 
 _NODE = "node3"
 _KEY = "openelb.kubesphere.io/drain"
@@ -60,4 +61,4 @@ def _annotate(lab: Lab, *, draining: bool) -> None:
         if draining:
             annotations[_KEY] = "true"
 
-    edit(lab.paths.manifests, "Node", _NODE, change)
+    lab.desk.edit(Kind.NODE, _NODE, change)

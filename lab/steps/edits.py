@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from lab.lab import Lab
-from lab.manifests import Object, edit
+from lab.manifests import Object
 from lab.steps.step import (
     Finding,
     addresses,
@@ -30,7 +30,7 @@ def a_peer_edit_resets_nothing(lab: Lab) -> Finding:
     before = resets(lab)
     try:
         with under_load(lab.client, address) as load:
-            edit(lab.paths.manifests, "BgpPeer", _PEER, lambda peer: _set_hold(peer, _HOLD))
+            lab.desk.edit(Kind.BGP_PEER, _PEER, lambda peer: _set_hold(peer, _HOLD))
             hold = await_value(
                 lambda: _hold_times(lab),
                 lambda seen: seen == dict.fromkeys(lab.nodes, _HOLD),
@@ -39,7 +39,7 @@ def a_peer_edit_resets_nothing(lab: Lab) -> Finding:
             # A session that the edit had reset would be down by now.
             time.sleep(1.0)
     finally:
-        edit(lab.paths.manifests, "BgpPeer", _PEER, lambda peer: _set_hold(peer, None))
+        lab.desk.edit(Kind.BGP_PEER, _PEER, lambda peer: _set_hold(peer, None))
     expect_undisturbed(load.tally())
     expect(resets(lab) == before, expected=f"sessions lost stays {before}", seen=resets(lab))
     return Finding(
@@ -58,6 +58,6 @@ def _set_hold(peer: Object, seconds: str | None) -> None:
 
 def _hold_times(lab: Lab) -> dict[str, str]:
     """What each node's gobgpd was told, as the peer's status reports it."""
-    peer = next(item for item in lab.objects(Kind.BGP_PEER) if item["metadata"]["name"] == _PEER)
+    peer = next(item for item in lab.desk.objects(Kind.BGP_PEER) if item["metadata"]["name"] == _PEER)
     by_node: dict[str, Any] = peer.get("status", {}).get("nodesPeerStatus", {})
     return {node: str(status.get("timersState", {}).get("holdTime", "")) for node, status in by_node.items()}

@@ -99,7 +99,7 @@ def gobgpd_killed_loses_nothing(lab: Lab) -> Finding:
 
 def _started_at(lab: Lab) -> str:
     """When the victim's speaker says that it was started; empty before it has said anything."""
-    speakers = {item["metadata"]["name"]: item.get("status", {}) for item in lab.objects(Kind.SPEAKER)}
+    speakers = {item["metadata"]["name"]: item.get("status", {}) for item in lab.desk.objects(Kind.SPEAKER)}
     return str(speakers.get(_VICTIM, {}).get("startedAt", ""))
 
 

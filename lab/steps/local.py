@@ -2,14 +2,13 @@
 
 import time
 
+from lab.desk import Pod
 from lab.lab import Lab
-from lab.manifests import Object, edit
 from lab.steps.step import Finding, addresses, await_hops, await_value, expect, expect_none_lost, moved
 from lab.traffic import under_load
 
 SERVICE = "web-local"
 _STAY = 0.5
-POD_ADDRESSES = {"IPv4": "10.244.{}.10", "IPv6": "fd00:244:{}::10"}
 
 
 def a_local_service_follows_its_pods(lab: Lab) -> Finding:
@@ -54,27 +53,10 @@ def a_local_service_follows_its_pods(lab: Lab) -> Finding:
 def place_pods(
     lab: Lab, *, ready: tuple[int, ...], leaving: tuple[int, ...] = (), starting: tuple[int, ...] = ()
 ) -> None:
-    """Write the EndpointSlices of the Local Service: pods of these nodes, ready, serving while they
-    terminate, or not ready yet.
-    """
-    for family, pattern in POD_ADDRESSES.items():
-        endpoints = [
-            {
-                "addresses": [pattern.format(n)],
-                "nodeName": f"node{n}",
-                "conditions": {
-                    "ready": n in ready,
-                    "serving": n not in starting,
-                    "terminating": n in leaving,
-                },
-            }
-            for n in sorted({*ready, *leaving, *starting})
-        ]
-
-        def change(item: Object, endpoints: list[Object] = endpoints) -> None:
-            item["endpoints"] = endpoints
-
-        edit(lab.paths.manifests, "EndpointSlice", f"{SERVICE}-v{family[-1]}", change)
+    """Give the Local Service pods on these nodes: ready, serving while they terminate, or not ready yet."""
+    pods = dict.fromkeys(starting, Pod.STARTING) | dict.fromkeys(leaving, Pod.LEAVING)
+    pods |= dict.fromkeys(ready, Pod.READY)
+    lab.desk.place_pods(SERVICE, {f"node{n}": pod for n, pod in pods.items()})
 
 
 def _await_rules(lab: Lab, node: str, address: str, *, dnat: bool) -> None:

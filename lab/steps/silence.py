@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 from lab import kernel
 from lab.lab import Lab
-from lab.manifests import Object, edit, find
+from lab.manifests import Object
 from lab.steps.local import SERVICE
 from lab.steps.step import Finding, addresses, await_hops, await_sessions, await_value, expect
 from lab.traffic import Tally, under_load
+from openelb_bgp.model.meta import Kind
 
 _VICTIM, _SURVIVOR = "node2", "node1"
 _HOLD = 9.0
@@ -27,16 +28,16 @@ def a_silent_node_with_default_timers(lab: Lab) -> Finding:
 
 def a_silent_node_with_bfd(lab: Lab) -> Finding:
     """With BFD at 100 ms x 3 on every peer a silent node is out in a fraction of a second."""
-    peers = find(lab.paths.manifests, "BgpPeer")
+    peers = [peer["metadata"]["name"] for peer in lab.desk.objects(Kind.BGP_PEER)]
     try:
         for peer in peers:
-            edit(lab.paths.manifests, "BgpPeer", peer, with_bfd)
+            lab.desk.edit(Kind.BGP_PEER, peer, with_bfd)
         await_bfd(lab, up=True)
         await_sessions(lab)
         finding = _silence(lab, "BFD 100 ms x 3", at_most=2.0)
     finally:
         for peer in peers:
-            edit(lab.paths.manifests, "BgpPeer", peer, without_bfd)
+            lab.desk.edit(Kind.BGP_PEER, peer, without_bfd)
     await_bfd(lab, up=False)
     await_sessions(lab)
     return finding

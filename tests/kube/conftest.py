@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.cluster.api import Api
+from lab.cluster.installation import install
 from tests.daemons.conftest import _swept, new_lan, start_router
 from tests.kube.harness.cleaning import clean, make_namespace
 from tests.kube.harness.control_plane import ControlPlane
@@ -29,6 +30,13 @@ def control_plane(_shared_control_plane: ControlPlane) -> ControlPlane:
     """A running control plane with nothing in it that a test before has made."""
     clean(_shared_control_plane.api)
     return _shared_control_plane
+
+
+@pytest.fixture
+def installed(control_plane: ControlPlane) -> ControlPlane:
+    """The same with our CRDs, namespace, ServiceAccounts and rights; nothing of ours runs."""
+    install(control_plane.api, control_plane.plane)
+    return control_plane
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.cluster.api import Api, ApiError
+from lab.cluster.installation import mount_account, our_pod
 from lab.cluster.kubelet import (
     AccountFolder,
     brief_token,
@@ -125,6 +126,19 @@ def test_a_token_expires_and_its_successor_is_found_in_the_folder(
     assert sorted(path.name for path in account.folder.iterdir() if not path.name.startswith("..")) == [
         *("ca.crt", "namespace", "token")
     ]
+
+
+def test_a_speaker_of_ours_reads_eips_and_no_secrets_by_its_pods_account(
+    installed: ControlPlane, tmp_path: Path
+) -> None:
+    api = installed.api
+    make_node(api, "node1", addresses=["192.0.2.11"])
+    pod = our_pod(api, "speaker", node="node1", address="192.0.2.11")
+    folder = mount_account(api, installed.plane, pod, tmp_path / "account")
+    client = installed.client((folder / "token").read_text())
+    assert client.items("Eip") == []
+    with pytest.raises(ApiError, match="system:serviceaccount:openelb-system:openelb-speaker"):
+        client.items("Secret")
 
 
 def test_a_killed_api_server_comes_back_with_everything_at_the_same_place(

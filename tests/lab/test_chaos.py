@@ -149,7 +149,9 @@ class Walk:
         }
 
     def _busy_speakers(self) -> dict[str, Any]:
-        found = {one["metadata"]["name"]: one.get("status", {}) for one in self._lab.objects(Kind.SPEAKER)}
+        found = {
+            one["metadata"]["name"]: one.get("status", {}) for one in self._lab.desk.objects(Kind.SPEAKER)
+        }
         return {
             node: found.get(node, {}).get("routes")
             for node in self._lab.nodes
@@ -276,7 +278,7 @@ class Walk:
                 stats = data.get("messageStats", {})
                 found[f"{name} {peer} updates"] = (stats.get("updatesRecv"), stats.get("notificationsRecv"))
         for kind in (Kind.SERVICE, Kind.SPEAKER, Kind.EIP, Kind.BGP_PEER):
-            for one in self._lab.objects(kind):
+            for one in self._lab.desk.objects(kind):
                 found[f"{kind} {one['metadata']['name']}"] = one["metadata"].get("resourceVersion")
         return found
 

@@ -33,13 +33,13 @@ def address(hasty: Lab) -> str:
 
 
 def _started_at(lab: Lab) -> dict[str, str]:
-    return {item["metadata"]["name"]: item["status"]["startedAt"] for item in lab.objects(Kind.SPEAKER)}
+    return {item["metadata"]["name"]: item["status"]["startedAt"] for item in lab.desk.objects(Kind.SPEAKER)}
 
 
 def _await_reports(lab: Lab, *nodes: str, before: dict[str, str]) -> None:
     """Wait until the new speakers of these nodes say that they announce something."""
     await_value(
-        lambda: {item["metadata"]["name"]: item["status"] for item in lab.objects(Kind.SPEAKER)},
+        lambda: {item["metadata"]["name"]: item["status"] for item in lab.desk.objects(Kind.SPEAKER)},
         lambda seen: all(
             seen[node]["startedAt"] != before[node] and seen[node]["routes"]["announced"] > 0
             for node in nodes

@@ -56,7 +56,7 @@ def standing_in(lab: Lab) -> dict[str, list[str]]:
     """Whom each speaker says that it stands in for."""
     return {
         item["metadata"]["name"]: item["status"].get("standingInFor", [])
-        for item in lab.objects(Kind.SPEAKER)
+        for item in lab.desk.objects(Kind.SPEAKER)
     }
 
 

@@ -15,11 +15,13 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lab.cluster.api import Api
+from lab.cluster.installation import pod_environment
 from lab.cluster.keys import TokenSigner
 from lab.cluster.plane import Plane, Ports, make_plane
 from tests.daemons.harness.processes import Daemon
@@ -69,6 +71,11 @@ class ControlPlane:
     def client(self, token: str) -> Api:
         """A client with that token."""
         return Api(self.plane.url, ca=self.plane.ca, token=token)
+
+    def environment(self, account: Path, *, url: str = "") -> Mapping[str, str]:
+        """A pod's, with its ServiceAccount's folder, for a process of ours; `url` is that of a proxy."""
+        parts = urlsplit(url or self.url)
+        return pod_environment(str(parts.hostname), parts.port or 443, account)
 
     # Starting and ending
 
