@@ -31,7 +31,7 @@ def _all_parts(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_the_files_are_what_the_model_gives() -> None:
-    written = {file.name: file.read_text() for file in CRDS.iterdir()}
+    written = {file.name: file.read_text() for file in CRDS.glob("*_*.yaml")}
     assert written == {name: as_yaml(document) for name, document in definitions().items()}, "run `make crds`"
 
 
