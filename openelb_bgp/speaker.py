@@ -19,6 +19,7 @@ from openelb_bgp.host.netlink import HostState, follow_host
 from openelb_bgp.host.probe import Prober
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.membership.observed import observe_speakers
+from openelb_bgp.membership.pods import SpeakerPods
 from openelb_bgp.model import keys
 from openelb_bgp.model.facts import Facts, SpeakerFact
 from openelb_bgp.model.forwarding import Forwarding
@@ -81,6 +82,7 @@ class Speaker:
         self._checks = ServiceChecks()
         self._forwarding = Forwarding()
         self._observed: Mapping[str, SpeakerFact] = {}
+        self._pods = SpeakerPods() if origin.in_cluster else None
         self._reporter = Reporter(settings.node, sink=origin.sink, clock=origin.clock)
         self._started = origin.clock.monotonic()
         self._draining_since: float | None = None
@@ -114,6 +116,8 @@ class Speaker:
 
     def _snapshot(self) -> Snapshot:
         snapshot = self._store.snapshot
+        if self._pods is not None:
+            snapshot = self._pods.judge(snapshot)
         node = snapshot.nodes.get(self._settings.node)
         if self._draining_since is None or node is None:
             return snapshot

@@ -64,6 +64,10 @@ class Outbox:
         """How many wait or are on their way."""
         return len(self._urgent) + len(self._others) + len(self._later) + len(self._sending)
 
+    def holds(self, ref: ObjectRef) -> bool:
+        """Whether a write of this object waits or is on its way."""
+        return any(ref in lane for lane in (self._urgent, self._others, self._later, self._sending))
+
     def put(self, write: StatusWrite, events: Sequence[Event] = (), *, now: float) -> bool:
         """Take a write; False if it has to wait because its object was written too often.
 

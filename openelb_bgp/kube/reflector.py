@@ -39,6 +39,14 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     outage: float = 60.0
 
 
+Witness = Callable[[msgspec.Raw], None]
+"""Sees each object as the API server shows it, before it is decoded."""
+
+
+def unwitnessed(text: msgspec.Raw) -> None:
+    """The Witness of what nobody needs to see."""
+
+
 class Reflector:
     """Deliveries of one kind. For one consumer."""
 
@@ -51,6 +59,7 @@ class Reflector:
         selection: Selection,
         versioned: bool,
         tell: Callable[[KubeError | None], None],
+        witness: Witness = unwitnessed,
         pace: Pace | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -62,6 +71,7 @@ class Reflector:
         self._selection = selection
         self._versioned = versioned
         self._tell = tell
+        self._witness = witness
         self._pace = pace or Pace()
         self._jitter = jitter
         self._version: str | None = None
@@ -193,6 +203,7 @@ class Reflector:
 
     def _read(self, text: msgspec.Raw) -> Changed | Spoilt | None:
         """What an object means, with its version noted in `_seen`."""
+        self._witness(text)
         decoded = decode_json(text, self._kind)
         if (resource := decoded.resource) is not None:
             self._seen = resource.meta.resource_version

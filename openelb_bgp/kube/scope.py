@@ -17,9 +17,10 @@ _SLICES = Selection(labels=f"{keys.SERVICE_NAME_LABEL},!service.kubernetes.io/he
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """The kinds that are listed and watched, and what of them.
 
-    `versioned` are the kinds whose objects keep their resourceVersion: a write is based on it, or it counts
+    `versioned` are the kinds whose objects keep their resourceVersion: a write is based on it, and it counts
     for Snapshot.revision. In all others it is left out, so that an object that is touched without a change
-    that matters (a Node's heartbeat, another's status) is equal to the one known, and wakes nobody up.
+    that matters (a Node's heartbeat, the status of an Eip) is equal to the one known, and nothing is planned
+    anew.
     `named` are the kinds of which only those objects are read that BgpPeers and the BgpConf name.
     """
 
@@ -40,7 +41,7 @@ CONTROLLER = Scope(
         Kind.NODE: _ALL,
         Kind.NAMESPACE: Selection(metadata_only=True),
     },
-    versioned=frozenset({Kind.SERVICE, Kind.EIP, Kind.BGP_CONF, Kind.BGP_PEER, Kind.SPEAKER}),
+    versioned=frozenset({Kind.SERVICE}),
 )
 
 SPEAKER = Scope(
@@ -54,5 +55,5 @@ SPEAKER = Scope(
         Kind.NODE: _ALL,
     },
     # The controller asks of a speaker only up to which version it knows the Services.
-    versioned=frozenset({Kind.SERVICE, Kind.SPEAKER}),
+    versioned=frozenset({Kind.SERVICE}),
 )

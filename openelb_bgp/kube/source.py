@@ -4,19 +4,19 @@ What a reflector does when the API server is away is its own matter; here their 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.meta import EMPTY, Kind
 from openelb_bgp.ports import Clock, Delivery
 from openelb_bgp.runtime.loop import WakeUp
 
 from .client import Client, Selection
 from .errors import Forbidden, KubeError
 from .named import Named, References
-from .reflector import Pace, Reflector
+from .reflector import Pace, Reflector, Witness, unwitnessed
 from .scope import Scope
 
 _PATIENCE_SECONDS = 1.0
@@ -29,13 +29,21 @@ class KubeSource:
     """
 
     def __init__(
-        self, client: Client, scope: Scope, clock: Clock, *, namespace: str, pace: Pace | None = None
+        self,
+        client: Client,
+        scope: Scope,
+        clock: Clock,
+        *,
+        namespace: str,
+        witnesses: Mapping[Kind, Witness] = EMPTY,
+        pace: Pace | None = None,
     ) -> None:
         """`namespace` is ours: the only one whose Secrets and ConfigMaps are read."""
         self._client = client
         self._scope = scope
         self._clock = clock
         self._namespace = namespace
+        self._witnesses = witnesses
         self._pace = pace
         self._wake = WakeUp()
         self._batch: list[Delivery] = []
@@ -116,6 +124,7 @@ class KubeSource:
             selection=selection,
             versioned=kind in self._scope.versioned,
             tell=partial(self._note_error, kind, name),
+            witness=self._witnesses.get(kind, unwitnessed),
             pace=self._pace,
         )
 

@@ -6,7 +6,7 @@ sending, and what each answer means for what comes next.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ import structlog
 
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.meta import Kind, ObjectRef, ref
+from openelb_bgp.model.statuses import Status
 from openelb_bgp.ports import Clock, Event, NotWritten, StatusWrite
 from openelb_bgp.report.events import not_written
 from openelb_bgp.runtime.loop import WakeUp
@@ -25,6 +26,7 @@ from .errors import Conflict, Forbidden, Invalid, KubeError, NotFound, TooManyRe
 from .event_book import EventBook
 from .events import DROPPED, EventSender
 from .outbox import Job, Outbox
+from .reports import Reports, Shown
 from .resources import RESOURCES
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,7 @@ log = structlog.get_logger(__name__)
 _IN_FLIGHT = 32
 _EVENTS_IN_FLIGHT = 8
 _IDLE_SECONDS = 3600.0
+_LAST_SECONDS = 1.0
 
 UidOf = Callable[[ObjectRef], str]
 """The uid of an object as it is known, empty where it is not."""
@@ -59,7 +62,7 @@ async def kube_sink(
             yield sink
         finally:
             sender.cancel()
-            sink.hang_up()
+            await sink.hang_up()
 
 
 class KubeSink:
@@ -78,7 +81,25 @@ class KubeSink:
         self._wake = WakeUp()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._waiters: dict[ObjectRef, asyncio.Future[None]] = {}
+        self._reports = Reports()
+        self._seen_meanwhile: dict[ObjectRef, Shown] = {}
         self._trouble = ""
+
+    def recall(self, stored: Iterable[tuple[ObjectRef, Status]]) -> None:
+        """Take the reports of a leader before us for our own."""
+        self._reports.recall(stored)
+
+    def saw(self, found: Shown) -> None:
+        """A report as it stands: if somebody has edited it, it is written again, once for each edit."""
+        if self._outbox.holds(found.ref):
+            # Perhaps it is our own write that is shown before its answer is here.
+            self._seen_meanwhile[found.ref] = found
+            return
+        write = self._reports.correction(found)
+        if write is not None:
+            log.info("status_put_right", object=str(found.ref))
+            self._outbox.put(write, now=self._clock.monotonic())
+            self._wake.set()
 
     async def write(self, writes: Sequence[StatusWrite], events: Sequence[Event] = ()) -> None:
         """Make what is urgent durable, the rest follows. See `ports.StatusSink`.
@@ -124,10 +145,16 @@ class KubeSink:
             due = soonest(self._outbox.due_at(), self._events_due(now))
             await self._wake.wait_within(_IDLE_SECONDS if due is None else max(0.0, due - now), self._clock)
 
-    def hang_up(self) -> None:
-        """Give up whatever is on its way."""
-        for task in self._in_flight:
-            task.cancel()
+    async def hang_up(self) -> None:
+        """Wait a moment for what is on its way, and give the rest up.
+
+        Whoever leads next should find it done: what a server does with a request that is hung up on, nobody
+        knows.
+        """
+        if self._in_flight:
+            _, late = await asyncio.wait(self._in_flight, timeout=_LAST_SECONDS)
+            for task in late:
+                task.cancel()
 
     def _start(self, group: asyncio.TaskGroup, work: Any) -> None:
         task = group.create_task(work)
@@ -181,6 +208,7 @@ class KubeSink:
             return
         if job.answer is None:
             job.answer = await self._apply(write)
+            self._reports.note(write, job.answer)
             self._tell(job.events, uid=_uid(job.answer))
             job.events = ()
         lacking = missing(write, job.answer)
@@ -209,6 +237,8 @@ class KubeSink:
     def _settle(self, job: Job) -> None:
         self._outbox.done(job)
         self._release(job)
+        if not self._outbox.holds(job.ref) and (seen := self._seen_meanwhile.pop(job.ref, None)) is not None:
+            self.saw(seen)
 
     def _overtaken(self, job: Job, error: KubeError) -> None:
         """The object has changed or is gone: whoever decided decides again, and tells again what happens."""

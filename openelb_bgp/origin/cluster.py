@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 
@@ -13,11 +14,13 @@ from openelb_bgp.kube.client import Client, Selection, Timeouts
 from openelb_bgp.kube.event_book import EventBook, Reporter
 from openelb_bgp.kube.lease import Election as Candidacy
 from openelb_bgp.kube.lease import Leadership, LeaseTimes
+from openelb_bgp.kube.reports import REPORTED, shown
 from openelb_bgp.kube.scope import CONTROLLER, SPEAKER, Scope
 from openelb_bgp.kube.source import KubeSource
-from openelb_bgp.kube.status import kube_sink
+from openelb_bgp.kube.status import KubeSink, kube_sink
 from openelb_bgp.kube.stored import stored_statuses
-from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.meta import Kind, ObjectRef
+from openelb_bgp.model.statuses import Status
 from openelb_bgp.ports import Clock, Event, NotWritten, StatusWrite
 from openelb_bgp.runtime.clock import SystemClock
 from openelb_bgp.runtime.store import Store
@@ -45,12 +48,14 @@ async def opened_cluster(
     async with Client(access, clock, manager=component, timeouts=timeouts) as client:
         store = Store()
         scope = _with_pods(CONTROLLER if node is None else SPEAKER, settings.namespace)
-        source = KubeSource(client, scope, clock, namespace=settings.namespace)
         book = EventBook(Reporter(component, settings.instance))
         if node is None:
-            lead = _Candidate(settings, client, clock, store, book).lead
-            yield Origin(store, source, _Silent(), clock, lead, _ignore, in_cluster=True)
+            candidate = _Candidate(settings, client, clock, store, book)
+            witnesses = {kind: partial(candidate.saw, kind) for kind in REPORTED}
+            source = KubeSource(client, scope, clock, namespace=settings.namespace, witnesses=witnesses)
+            yield Origin(store, source, _Silent(), clock, candidate.lead, _ignore, in_cluster=True)
             return
+        source = KubeSource(client, scope, clock, namespace=settings.namespace)
         async with kube_sink(client, clock, book, uid_of=store.uid) as sink:
             yield Origin(store, source, sink, clock, _never, _ignore, in_cluster=True)
 
@@ -66,6 +71,12 @@ class _Candidate:
         self._clock = clock
         self._store = store
         self._book = book
+        self._sink: KubeSink | None = None
+
+    def saw(self, kind: Kind, text: msgspec.Raw) -> None:
+        """An object as it stands in the API: whoever leads sees to it that its report is ours."""
+        if self._sink is not None:
+            self._sink.saw(shown(kind, text))
 
     async def lead(self, work: Callable[[Post], Awaitable[None]]) -> None:
         """Do the work in each term. See `Lead`."""
@@ -95,8 +106,17 @@ class _Candidate:
 
     async def _serve(self, client: Client, work: Callable[[Post], Awaitable[None]]) -> None:
         async with kube_sink(client, self._clock, self._book, uid_of=self._store.uid) as sink:
-            await catch_up(client, lambda: self._store.snapshot.services, self._clock)
-            await work(Post(sink, lambda: stored_statuses(client)))
+            self._sink = sink
+            try:
+                await catch_up(client, lambda: self._store.snapshot.services, self._clock)
+                await work(Post(sink, lambda: self._stored(client, sink)))
+            finally:
+                self._sink = None
+
+    async def _stored(self, client: Client, sink: KubeSink) -> Sequence[tuple[ObjectRef, Status]]:
+        found = await stored_statuses(client)
+        sink.recall(found)
+        return found
 
 
 class _Silent:

@@ -38,6 +38,7 @@ class Reporter:
         self._made: SpeakerStatus | None = None
         self._written: SpeakerStatus | None = None
         self._written_at = 0.0
+        self._shown = False
         self._events: list[Event] = []
         self._unsettled: str | None = "no cycle has ended yet"
         self._not_written = ""
@@ -71,6 +72,7 @@ class Reporter:
             previous=self._made,
         )
         self._events.extend(event for one in announcements for event in one.events)
+        self._note_deletion(snapshot)
         if self._written is None and self._unsettled is not None:
             if not snapshot.has_listed(Kind.SPEAKER):
                 return None
@@ -87,6 +89,13 @@ class Reporter:
         if due is not None and due > facts.now and not self._events:
             return due
         return await self._write(self._made)
+
+    def _note_deletion(self, snapshot: Snapshot) -> None:
+        """A report that somebody has deleted is written again: the speaker lives."""
+        shown = self._ref.key.name in snapshot.speakers
+        if self._shown and not shown:
+            self._written = None
+        self._shown = shown
 
     async def _write(self, status: SpeakerStatus) -> float | None:
         events = tuple(self._events)

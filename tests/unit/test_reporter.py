@@ -10,6 +10,7 @@ from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.meta import Kind, Meta, ref
 from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.model.speakers import Speaker
 from openelb_bgp.model.statuses import PoolStatus, Problem, RouteCounts, SpeakerStatus
 from openelb_bgp.ports import Announcement, Event, NotWritten, StatusWrite
 from openelb_bgp.runtime.reporter import Reporter, modes_off
@@ -179,3 +180,16 @@ async def test_problems_of_the_speaker_itself_stand_beside_those_of_its_announce
     (status,) = house.sink.reports
     assert status is not None
     assert [one.object for one in status.problems] == ["Eip lan", "Node node1"]
+
+
+async def test_a_report_that_somebody_deletes_is_written_again(house: House) -> None:
+    there = {"node1": Speaker(Meta(name="node1"), SpeakerStatus())}
+    unshown, shown = house.snapshot, msgspec.structs.replace(house.snapshot, speakers=there)
+    await house.report(routes=1)
+    await house.report(routes=1)
+    house.snapshot = shown
+    await house.report(routes=1)
+    assert house.announced == [1]
+    house.snapshot = unshown
+    await house.report(routes=1)
+    assert house.announced == [1, 1]
