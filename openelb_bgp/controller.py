@@ -96,7 +96,7 @@ class Controller:
 
     def ready(self) -> dict[str, Check]:
         """Whether statuses are true; while another controller leads, whether this one could take over."""
-        return {"controller": self._problem}
+        return {"controller": self._problem, "origin": self._origin.trouble}
 
     def _problem(self) -> str | None:
         if not self._origin.store.snapshot.has_listed(*_kinds(self._origin)):

@@ -75,6 +75,7 @@ class Speaker:
         self._wake = WakeUp()
         self._host = HostState()
         self._host_is = origin.host_is
+        self._trouble = origin.trouble
         self._announcers = _announcers(settings, origin.clock, self._wake.set)
         self._prober = Prober(clock=origin.clock, changed=self._wake.set)
         self._boot_id = read_boot_id()
@@ -204,7 +205,11 @@ class Speaker:
 
     def ready(self) -> dict[str, Check]:
         """Whether this node announces what it should."""
-        return {"loop": lambda: self._loop.error or None, "announcers": self._reporter.unsettled}
+        return {
+            "loop": lambda: self._loop.error or None,
+            "announcers": self._reporter.unsettled,
+            "origin": self._trouble,
+        }
 
 
 def _announcers(settings: SpeakerSettings, clock: Clock, wake: Callable[[], None]) -> tuple[Announcer, ...]:

@@ -17,6 +17,7 @@ from openelb_bgp.model.statuses import Status
 from openelb_bgp.ports import Event, NotWritten, StatusWrite
 
 from . import schema, statements
+from .errors import StateError
 from .lock import opening
 from .rows import Row
 
@@ -44,11 +45,12 @@ class KeptEvent(msgspec.Struct, frozen=True):
 
 
 class Database:
-    """One connection to the state's database."""
+    """One connection to the state's database in `directory`."""
 
     def __init__(self, connection: sqlite3.Connection, directory: Path) -> None:
         self._connection = connection
-        self._directory = directory
+        self.directory = directory
+        self._identity = schema.identity(directory)
 
     @classmethod
     def open(cls, directory: Path, *, copy: bool) -> "Database":
@@ -62,6 +64,26 @@ class Database:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def lost(self) -> str:
+        """Why what is committed here would reach nobody, with the remedy; empty where it would.
+
+        A database that is open outlives its file: without this look, addresses would be given that nobody
+        remembers. Of one that was deleted a copy is put where the next start looks for it.
+        """
+        there = schema.identity(self.directory)
+        if there == self._identity:
+            return ""
+        if there is None:
+            self._rescue()
+        return schema.lost(self.directory, replaced=there is not None)
+
+    def _rescue(self) -> None:
+        with contextlib.suppress(OSError, StateError):
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with opening(self.directory):
+                if schema.identity(self.directory) is None and not (self.directory / schema.COPY).exists():
+                    schema.copy(self._connection, self.directory)
 
     def commit(
         self, writes: Sequence[StatusWrite], events: Sequence[Event], *, now: float
@@ -131,12 +153,14 @@ class Database:
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield
+            if schema.identity(self.directory) != self._identity:
+                raise sqlite3.OperationalError("its file is not there any more")
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-            raise NotWritten(_why(error, self._directory)) from error
+            raise NotWritten(self.lost() or _why(error, self.directory)) from error
         except BaseException:
             connection.execute("ROLLBACK")
             raise

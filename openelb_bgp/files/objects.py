@@ -62,6 +62,11 @@ class Objects:
         return ref in self._overlays and ref not in self._current and self._manifests.find(ref) is None
 
     @property
+    def has_statuses(self) -> bool:
+        """Whether the state holds anything that a controller wrote."""
+        return bool(self._overlays)
+
+    @property
     def remembers(self) -> bool:
         """Whether objects are held only because their manifests could not be read at the start."""
         return bool(self._remembered)

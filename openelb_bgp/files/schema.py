@@ -105,6 +105,27 @@ def copy(connection: sqlite3.Connection, directory: Path) -> None:
         log.warning("state_not_copied", directory=str(directory), error=str(error), remedy="check the disk")
 
 
+def identity(directory: Path) -> tuple[int, int] | None:
+    """Device and inode of the database that stands in a folder; None where there is none."""
+    try:
+        found = (directory / NAME).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def lost(directory: Path, *, replaced: bool) -> str:
+    """What is wrong when the database in use is not the one in the folder any more, and what helps."""
+    what = "replaced by another file" if replaced else "deleted or moved away"
+    remedy = "put the right one in its place"
+    if not replaced and (directory / COPY).exists():
+        remedy = f"run: {restore_command(directory)} (all that it held was saved there)"
+    return (
+        f"{directory / NAME} was {what} while it was in use: nothing new is given or written, and what is "
+        f"announced goes on. Stop the processes that use it, {remedy}, and start them again"
+    )
+
+
 def restore_command(directory: Path) -> str:
     """The shell command that puts the last good copy in the database's place, and keeps the damaged one."""
     return (

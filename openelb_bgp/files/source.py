@@ -195,9 +195,11 @@ class FilesSource:
             self._heard = False
             self._poll_at = now + self._every.poll
             touched |= self._take(await self._state.since(self._revision))
-            touched |= self._call_speakers(now)
-            await self._bury(now)
-            await self._forget()
+            await self._state.check()
+            if not self._state.problem:
+                touched |= self._call_speakers(now)
+                await self._bury(now)
+                await self._forget()
         return touched
 
     def _take_commit(self, rows: Sequence[Row]) -> set[ObjectRef]:
@@ -246,6 +248,8 @@ class FilesSource:
 
     def _changed_doubt(self) -> tuple[Unseen, ...]:
         doubt = self._folder.manifests.doubt
+        if not doubt and not self._state.is_owner and not self._objects.has_statuses:
+            doubt = f"no controller has written to the state in {self._state.directory} yet; start one"
         if doubt == self._doubt:
             return ()
         self._doubt = doubt

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
+
 from openelb_bgp.model.meta import ObjectRef
 from openelb_bgp.ports import Clock, Event, NotWritten, StatusWrite
 
@@ -20,6 +22,8 @@ from .doorbell import Doorbell
 from .errors import StateError
 from .lock import ControllerLock
 from .rows import Row
+
+log = structlog.get_logger(__name__)
 
 CONTROLLER = "controller"
 
@@ -43,6 +47,7 @@ class State:
         self._clock = clock
         self._worker = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="state")
         self._listeners: list[Callable[[Sequence[Row]], None]] = []
+        self._problem = ""
 
     @classmethod
     def open(cls, directory: Path, *, role: str, owner: bool, clock: Clock) -> "State":
@@ -67,17 +72,42 @@ class State:
         return cls(database, doorbell, lock, clock)
 
     @property
+    def directory(self) -> Path:
+        """Where it is."""
+        return self._database.directory
+
+    @property
     def is_owner(self) -> bool:
         """Whether this process is the controller."""
         return self._lock is not None
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can be written here any more, as `check` found it; empty where all is well."""
+        return self._problem
+
+    async def check(self) -> None:
+        """Look whether the state is still the one in its folder; tells of it when that changes."""
+        said = await self._run(self._database.lost)
+        if said and not self._problem:
+            log.error("state_lost", error=said)
+        elif self._problem and not said:
+            log.info("state_found_again")
+        self._problem = said
 
     async def write(self, writes: Sequence[StatusWrite], events: Sequence[Event] = ()) -> None:
         """Commit in one transaction what differs from what is there, then wake everybody who reads it.
 
         Raises NotWritten, and then nothing of it was written.
         """
-        if writes or events:
-            self._tell(await self._run(self._database.commit, writes, events, now=self._clock.wall()))
+        if not writes and not events:
+            return
+        try:
+            rows = await self._run(self._database.commit, writes, events, now=self._clock.wall())
+        except NotWritten:
+            await self.check()
+            raise
+        self._tell(rows)
 
     async def forget(self, refs: Iterable[ObjectRef]) -> None:
         """Drop what is held of deleted objects. For the owner. Raises NotWritten."""

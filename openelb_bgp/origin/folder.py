@@ -41,7 +41,7 @@ async def opened_folder(settings: FilesSettings, *, node: str | None, owner: boo
         async def lead(work: Callable[[Post], Awaitable[None]]) -> None:
             await work(Post(state, lambda: _stored(state)))
 
-        yield Origin(Store(), source, state, clock, lead, host_is)
+        yield Origin(Store(), source, state, clock, lead, host_is, trouble=lambda: state.problem or None)
     finally:
         await state.close()
 

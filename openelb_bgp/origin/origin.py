@@ -32,7 +32,8 @@ class Origin(msgspec.Struct, frozen=True):
 
     `sink` is for what this process says of itself. `host_is` tells the source what this machine looks like
     now, for a folder that does not name it. `in_cluster`: the nodes are a cluster's, where speakers live in
-    pods and something like kube-proxy has to forward before anything is announced.
+    pods and something like kube-proxy has to forward before anything is announced. `trouble` says why what
+    comes from here or goes there may not be true, or None.
     """
 
     store: Store
@@ -42,3 +43,4 @@ class Origin(msgspec.Struct, frozen=True):
     lead: Lead
     host_is: Callable[[HostState], None]
     in_cluster: bool = False
+    trouble: Callable[[], str | None] = lambda: None
