@@ -227,8 +227,11 @@ class _Guarded(ClientRequest):
     """aiohttp's request with the guard asked when the connection is there, after all waiting."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Write the head."""
-        _DEPARTURE.get().pass_()
+        """Write the head. Whether a request is sent twice is not aiohttp's to decide."""
+        departure = _DEPARTURE.get()
+        if departure.sent:
+            raise aiohttp.ServerDisconnectedError
+        departure.pass_()
         return await super().send(conn)
 
     async def write_bytes(
