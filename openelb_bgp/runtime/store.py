@@ -33,6 +33,7 @@ _KINDS: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
 _FIELD_OF: Mapping[type[Resource], str] = {
     cls: _FIELDS[_KINDS[cls.__name__]] for cls in get_args(Resource) if cls is not EndpointSlice
 }
+_CLASSES: Mapping[Kind, type[Resource]] = {_KINDS[cls.__name__]: cls for cls in get_args(Resource)}
 _NAMESPACED: frozenset[type[Resource]] = frozenset(
     cls for cls in get_args(Resource) if _KINDS[cls.__name__].namespaced
 )
@@ -47,13 +48,15 @@ class Store:
     """Holds the current Snapshot and makes the next one.
 
     `Snapshot.revision` is the highest resourceVersion seen on any object but a Speaker: numbers that every
-    process of the same source agrees on, whereas a speaker that counted its own reports would never rest.
+    process of the same source agrees on, whereas a speaker that counted its own reports would never rest. A
+    kind that is listed again counts anew: an older etcd that was restored makes all numbers smaller.
     """
 
     def __init__(self) -> None:
         self._snapshot = Snapshot()
         self._listeners: list[Callable[[], None]] = []
         self._service_of: dict[Key, Key] = {}
+        self._revisions: dict[type[Resource], int] = {}
 
     @property
     def snapshot(self) -> Snapshot:
@@ -77,7 +80,7 @@ class Store:
         An object that became invalid keeps its last good version, which goes on being used, and stands in
         `invalid` as well. A Listed kind is replaced whole.
         """
-        draft = _Draft(self._snapshot, self._service_of)
+        draft = _Draft(self._snapshot, self._service_of, self._revisions)
         for delivery in batch:
             draft.take(delivery)
         after = draft.finish()
@@ -92,14 +95,16 @@ class Store:
 class _Draft:
     """The next Snapshot while it is made. A mapping is copied once, when something in it changes."""
 
-    def __init__(self, base: Snapshot, service_of: dict[Key, Key]) -> None:
+    def __init__(
+        self, base: Snapshot, service_of: dict[Key, Key], revisions: dict[type[Resource], int]
+    ) -> None:
         self._base = base
         self._service_of = service_of
+        self._revisions = revisions
         self._tables: dict[str, dict[Any, Any]] = {}
         self._listed = set(base.listed)
-        self._revision = base.revision
         self._unseen = base.unseen
-        self._version = ""
+        self._noted: tuple[type[Resource], str] | None = None
 
     def take(self, delivery: Delivery) -> None:
         """Take one delivery in."""
@@ -121,16 +126,16 @@ class _Draft:
         changes: dict[str, Any] = {name: MappingProxyType(table) for name, table in self._tables.items()}
         if self._listed != self._base.listed:
             changes["listed"] = frozenset(self._listed)
-        if self._revision != self._base.revision:
-            changes["revision"] = self._revision
+        if (revision := max(self._revisions.values(), default=0)) != self._base.revision:
+            changes["revision"] = revision
         if self._unseen != self._base.unseen:
             changes["unseen"] = self._unseen
         return msgspec.structs.replace(self._base, **changes) if changes else self._base
 
     def _put(self, resource: Resource) -> None:
         cls, meta = resource.__class__, resource.meta
-        if cls is not Speaker and meta.resource_version != self._version:
-            self._note_revision(meta.resource_version)
+        if cls is not Speaker and (cls, meta.resource_version) != self._noted:
+            self._note_revision(cls, meta.resource_version)
         if isinstance(resource, EndpointSlice):
             self._put_slice(resource)
         elif cls in _NAMESPACED:
@@ -156,6 +161,8 @@ class _Draft:
         kept = {ref_of(resource) for resource in listed.resources} | spoilt.keys()
         for ref in [ref for ref in self._refs(kind) if ref not in kept]:
             self._remove(ref)
+        self._noted = None
+        self._revisions.pop(_CLASSES[kind], None)
         for resource in listed.resources:
             self._put(resource)
         self._replace_kind("invalid", kind, spoilt)
@@ -206,11 +213,11 @@ class _Draft:
         for ref, value in entries.items():
             self._set(field, ref, value)
 
-    def _note_revision(self, version: str) -> None:
+    def _note_revision(self, cls: type[Resource], version: str) -> None:
         # What was committed at once has one revision.
-        self._version = version
+        self._noted = cls, version
         if version.isdecimal():
-            self._revision = max(self._revision, int(version))
+            self._revisions[cls] = max(self._revisions.get(cls, 0), int(version))
 
     def _view(self, field: str) -> Mapping[Any, Any]:
         table = self._tables.get(field)

@@ -191,6 +191,21 @@ def test_the_revision_is_the_highest_seen_and_no_speaker_counts() -> None:
     assert store.snapshot.revision == 41
 
 
+def test_a_kind_that_is_listed_again_counts_anew() -> None:
+    def at(name: str, version: str) -> Service:
+        return Service(meta=Meta(name=name, namespace="default", resource_version=version))
+
+    store = Store()
+    pool = Eip(meta=Meta(name="pool", resource_version="30"), ranges=(AddressRange(4, 1, 9),))
+    store.apply([Listed(Kind.EIP, (pool,)), Listed(Kind.SERVICE, (at("web", "50"), at("other", "20")))])
+    assert store.snapshot.revision == 50
+    # An older etcd was restored.
+    store.apply([Listed(Kind.SERVICE, (at("other", "20"),))])
+    assert store.snapshot.revision == 30
+    store.apply([Changed(at("web", "31"))])
+    assert store.snapshot.revision == 31
+
+
 def test_a_kind_counts_as_listed_once_it_was_listed() -> None:
     store = Store()
     store.apply([Changed(eip())])
