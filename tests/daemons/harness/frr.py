@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from tests.daemons.harness.processes import Daemon
 from tests.daemons.harness.waiting import wait_until
 
 _DAEMONS = ("zebra", "bgpd", "bfdd")
+# Replaces IPv6 routes in place, as IPv4 ones: by default they are deleted and added again (FRR 8.4).
+_OPTIONS: Mapping[str, tuple[str, ...]] = {"zebra": ("--v6-rr-semantics",)}
 _SCRATCH = Path("/var/tmp/frr")
 _PROGRAMS = (Path("/usr/lib/frr"), Path("/usr/libexec/frr"), Path("/usr/sbin"))
 
@@ -52,9 +55,8 @@ class Frr:
         program = next((path / name for path in _PROGRAMS if (path / name).exists()), None)
         assert program is not None, f"FRR's {name} is missing: `make test` installs it"
         config = FRR_FOLDERS[0] / self.namespace.name / f"{name}.conf"
-        argv = self.namespace.argv(
-            str(program), "-N", self.namespace.name, "-f", str(config), "--log", "stdout"
-        )
+        options = ("-N", self.namespace.name, "-f", str(config), "--log", "stdout", *_OPTIONS.get(name, ()))
+        argv = self.namespace.argv(str(program), *options)
         return Daemon(argv, log=folder / f"{self.namespace.name}-{name}.log")
 
     async def start(self, *, within: float = 15.0) -> None:
