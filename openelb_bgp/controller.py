@@ -56,7 +56,7 @@ def main(settings: ControllerSettings) -> int:
 
 
 async def _serve(settings: ControllerSettings, stop: asyncio.Event) -> None:
-    async with opened(settings.source, node=None, owner=True) as origin:
+    async with opened(settings.source, node=None, owner=True, webhook=settings.webhook) as origin:
         controller = Controller(settings, origin)
         async with serve_health(
             host=settings.metrics.host,
@@ -65,7 +65,8 @@ async def _serve(settings: ControllerSettings, stop: asyncio.Event) -> None:
             healthy=controller.healthy(),
             ready=controller.ready(),
         ):
-            await process.work_until(stop, {"feed": lambda: feed(origin), **controller.tasks()})
+            tasks = {"feed": lambda: feed(origin), **origin.tasks, **controller.tasks()}
+            await process.work_until(stop, tasks)
 
 
 class Controller:

@@ -115,18 +115,23 @@ SourceSettings = FilesSettings | ClusterSettings
 """Where objects come from and statuses go."""
 
 
-class ControllerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the controller. `remarks` are as in SpeakerSettings.
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a controller in a cluster answers the API server's questions about objects; port 0: nowhere.
 
-    In a cluster it answers the API server's questions about objects at `webhook_port` (0: it does not), with
-    a certificate of its own, or with the one in `webhook_cert_dir`.
+    It does so with a certificate of its own, or with the one in `cert_dir`.
     """
+
+    port: int = 443
+    cert_dir: Path | None = None
+
+
+class ControllerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the controller. `remarks` are as in SpeakerSettings."""
 
     source: SourceSettings
     claim_all: bool = False
     ignore_exclude_lb: bool = False
-    webhook_port: int = 443
-    webhook_cert_dir: Path | None = None
+    webhook: Webhook = Webhook()
     metrics: HostPort = HostPort("", 50052)
     logging: Logging = Logging()
     remarks: Mapping[str, str] = EMPTY

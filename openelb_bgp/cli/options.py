@@ -274,13 +274,13 @@ def controller_from(values: dict[str, Any]) -> settings.ControllerSettings:
         source=source_from(values),
         claim_all=values["claim_all"],
         ignore_exclude_lb=values["ignore_exclude_lb"],
-        **_webhook_from(values),
+        webhook=_webhook_from(values),
         metrics=address_from(values, flag="--metrics-addr"),
         logging=logging_from(values),
         remarks=remarks_from(values),
     )
 
 
-def _webhook_from(values: dict[str, Any]) -> dict[str, Any]:
-    given = {name: values.get(name) for name in ("webhook_port", "webhook_cert_dir")}
-    return {name: value for name, value in given.items() if value is not None}
+def _webhook_from(values: dict[str, Any]) -> settings.Webhook:
+    given = {"port": values.get("webhook_port"), "cert_dir": values.get("webhook_cert_dir")}
+    return settings.Webhook(**{name: value for name, value in given.items() if value is not None})

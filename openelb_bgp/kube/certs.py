@@ -10,6 +10,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 
 import msgspec
 from cryptography import x509
@@ -105,6 +106,20 @@ def from_secret(data: Mapping[str, str] | None) -> Certificates:
     if not (_belongs(found.authority_key, authority) and _belongs(found.serving_key, serving)):
         raise Unreadable("a key is not its certificate's")
     return found
+
+
+def from_folder(folder: Path) -> Certificates:
+    """`tls.crt` and `tls.key`, and `ca.crt` where it is there, as a Secret mounted there has them.
+
+    Raises Unreadable when they cannot be read. What is not there is empty; nothing of it is ever renewed.
+    """
+    try:
+        serving, serving_key = (folder / "tls.crt").read_bytes(), (folder / "tls.key").read_bytes()
+        authority = folder / "ca.crt"
+        trusted = authority.read_bytes() if authority.exists() else b""
+    except OSError as error:
+        raise Unreadable(f"{error.filename}: {error.strerror}") from error
+    return Certificates(trusted=trusted, authority_key=b"", serving=serving, serving_key=serving_key)
 
 
 def _signed(names: Sequence[str], *, now: float, before: bytes) -> Certificates:

@@ -10,6 +10,7 @@ import base64
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ from openelb_bgp.model.meta import Kind
 from openelb_bgp.ports import Clock
 from openelb_bgp.runtime.loop import Loop, WakeUp
 
-from .certs import Certificates, Unreadable, from_secret, made, renewed, to_secret
+from .certs import Certificates, Unreadable, from_folder, from_secret, made, renewed, to_secret
 from .client import Client, Document
 from .errors import AlreadyExists, Conflict
 from .following import follow
@@ -31,6 +32,7 @@ CONFIGURATION = "openelb-admission"
 
 _SECRETS = RESOURCES[Kind.SECRET]
 _RESYNC_SECONDS = 3600.0
+_FOLDER_SECONDS = 60.0
 
 
 def missing_bundles(configuration: Mapping[str, Any], bundle: str) -> list[Document]:
@@ -58,24 +60,31 @@ class Trust:
         namespace: str,
         names: Sequence[str],
         use: Callable[[Certificates], None],
+        folder: Path | None = None,
     ) -> None:
-        """`use` gets the certificates that are to be served with, each time that they change."""
+        """`use` gets the certificates that are to be served with, each time that they change.
+
+        With `folder` they are those in there, and whoever put them there renews them.
+        """
         self._client = client
         self._clock = clock
         self._namespace = namespace
         self._names = tuple(names)
         self._use = use
+        self._folder = folder
         self._writer: Client | None = None
         self._wake = WakeUp()
-        self._loop = Loop("webhook", self._cycle, wake=self._wake, clock=clock, resync=_RESYNC_SECONDS)
+        resync = _RESYNC_SECONDS if folder is None else _FOLDER_SECONDS
+        self._loop = Loop("webhook", self._cycle, wake=self._wake, clock=clock, resync=resync)
         # Not heard yet; None is: there is none.
         self._secret: Document | _Unheard | None = _UNHEARD
         self._configuration: Document | _Unheard | None = _UNHEARD
 
     def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What runs in every replica, for as long as it does."""
+        secret = {} if self._folder else {"webhook-secret": self._follow_secret}
         return {
-            "webhook-secret": self._follow_secret,
+            **secret,
             "webhook-configuration": self._follow_configuration,
             "webhook-trust": self._loop.run,
         }
@@ -102,16 +111,19 @@ class Trust:
                 self._wake.set()
 
     async def _cycle(self) -> float | None:
-        if isinstance(self._secret, _Unheard):
+        if self._folder is not None:
+            certificates: Certificates | None = await asyncio.to_thread(from_folder, self._folder)
+        elif isinstance(self._secret, _Unheard):
             return None
-        certificates = await self._certificates(self._secret)
+        else:
+            certificates = await self._certificates(self._secret)
         if certificates is None:
             # Written; the watch brings what is now there.
             return None
         self._use(certificates)
         if self._writer is not None:
             await self._inject(self._writer, certificates)
-        left = certificates.renew_at - self._clock.wall()
+        left = 0.0 if self._folder else certificates.renew_at - self._clock.wall()
         return self._clock.monotonic() + left if left > 0 else None
 
     async def _certificates(self, secret: Document | None) -> Certificates | None:
@@ -163,7 +175,7 @@ class Trust:
         if isinstance(self._configuration, _Unheard) or self._configuration is None:
             return
         bundle = base64.b64encode(certificates.trusted).decode()
-        if patch := missing_bundles(self._configuration, bundle):
+        if bundle and (patch := missing_bundles(self._configuration, bundle)):
             await writer.patch(VALIDATING_WEBHOOKS, CONFIGURATION, patch, form="json")
             log.info("webhook_trusted", configuration=CONFIGURATION)
 

@@ -92,18 +92,13 @@ class Webhook:
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self._in_use: Certificates | None = None
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether there is a certificate."""
-        return self._in_use is not None
-
     def use(self, certificates: Certificates) -> None:
         """From now on new connections get this certificate."""
         if certificates == self._in_use:
             return
         _load(self._tls, certificates.serving + certificates.serving_key)
         self._in_use = certificates
-        log.info("webhook_certificate", renew_at=certificates.renew_at)
+        log.info("webhook_certificate_in_use")
 
     @asynccontextmanager
     async def serving(self, *, host: str, port: int) -> AsyncIterator[int]:

@@ -19,12 +19,13 @@ from openelb_bgp.kube.scope import CONTROLLER, SPEAKER, Scope
 from openelb_bgp.kube.source import KubeSource
 from openelb_bgp.kube.status import KubeSink, kube_sink
 from openelb_bgp.kube.stored import stored_statuses
+from openelb_bgp.lib.tasks import supervised
 from openelb_bgp.model.meta import Kind, ObjectRef
 from openelb_bgp.model.statuses import Status
 from openelb_bgp.ports import Clock, Event, NotWritten, StatusWrite
 from openelb_bgp.runtime.clock import SystemClock
 from openelb_bgp.runtime.store import Store
-from openelb_bgp.settings import ClusterSettings
+from openelb_bgp.settings import ClusterSettings, Webhook
 
 from .origin import Origin, Post
 
@@ -35,11 +36,11 @@ _SPEAKER_PODS = "app=openelb,component=speaker"
 
 @asynccontextmanager
 async def opened_cluster(
-    settings: ClusterSettings, *, node: str | None, environment: Mapping[str, str]
+    settings: ClusterSettings, *, node: str | None, webhook: Webhook | None, environment: Mapping[str, str]
 ) -> AsyncIterator[Origin]:
-    """Open it; the API server need not be there. Raises kube.errors.NoAccess, whose text is for the user.
+    """Open it; the API server need not be there. `node` None: this is a controller, asked at `webhook`.
 
-    `node` None: this is a controller.
+    Raises kube.errors.NoAccess and runtime.health.PortTaken, whose text is for the user.
     """
     clock = SystemClock()
     access = await _access(settings, environment, clock)
@@ -50,10 +51,24 @@ async def opened_cluster(
         scope = _with_pods(CONTROLLER if node is None else SPEAKER, settings.namespace)
         book = EventBook(Reporter(component, settings.instance))
         if node is None:
-            candidate = _Candidate(settings, client, clock, store, book)
+            # A speaker has no use for certificates, nor memory for them.
+            from .duties import Duties
+
+            duties = Duties(client, clock, store, namespace=settings.namespace, webhook=webhook or Webhook())
+            candidate = _Candidate(settings, client, clock, store, book, duties.lead)
             witnesses = {kind: partial(candidate.saw, kind) for kind in REPORTED}
             source = KubeSource(client, scope, clock, namespace=settings.namespace, witnesses=witnesses)
-            yield Origin(store, source, _Silent(), clock, candidate.lead, _ignore, in_cluster=True)
+            async with duties.answering():
+                yield Origin(
+                    store,
+                    source,
+                    _Silent(),
+                    clock,
+                    candidate.lead,
+                    _ignore,
+                    in_cluster=True,
+                    tasks=duties.tasks(),
+                )
             return
         source = KubeSource(client, scope, clock, namespace=settings.namespace)
         async with kube_sink(client, clock, book, uid_of=store.uid) as sink:
@@ -64,13 +79,20 @@ class _Candidate:
     """A controller that leads whenever the Lease, or nobody else's, lets it."""
 
     def __init__(
-        self, settings: ClusterSettings, client: Client, clock: Clock, store: Store, book: EventBook
+        self,
+        settings: ClusterSettings,
+        client: Client,
+        clock: Clock,
+        store: Store,
+        book: EventBook,
+        duties: Callable[[Client], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._client = client
         self._clock = clock
         self._store = store
         self._book = book
+        self._duties = duties
         self._sink: KubeSink | None = None
 
     def saw(self, kind: Kind, text: msgspec.Raw) -> None:
@@ -108,10 +130,18 @@ class _Candidate:
         async with kube_sink(client, self._clock, self._book, uid_of=self._store.uid) as sink:
             self._sink = sink
             try:
-                await catch_up(client, lambda: self._store.snapshot.services, self._clock)
-                await work(Post(sink, lambda: self._stored(client, sink)))
+                await supervised(
+                    {
+                        "work": lambda: self._work(client, sink, work),
+                        "duties": lambda: self._duties(client),
+                    }
+                )
             finally:
                 self._sink = None
+
+    async def _work(self, client: Client, sink: KubeSink, work: Callable[[Post], Awaitable[None]]) -> None:
+        await catch_up(client, lambda: self._store.snapshot.services, self._clock)
+        await work(Post(sink, lambda: self._stored(client, sink)))
 
     async def _stored(self, client: Client, sink: KubeSink) -> Sequence[tuple[ObjectRef, Status]]:
         found = await stored_statuses(client)

@@ -9,7 +9,7 @@ import structlog
 from openelb_bgp.files.errors import FilesError, StateError
 from openelb_bgp.kube.errors import NoAccess
 from openelb_bgp.runtime.health import PortTaken
-from openelb_bgp.settings import ExitCode, FilesSettings, SourceSettings
+from openelb_bgp.settings import ExitCode, FilesSettings, SourceSettings, Webhook
 
 from .origin import Origin
 
@@ -17,10 +17,13 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def opened(settings: SourceSettings, *, node: str | None, owner: bool) -> AsyncIterator[Origin]:
+async def opened(
+    settings: SourceSettings, *, node: str | None, owner: bool, webhook: Webhook | None = None
+) -> AsyncIterator[Origin]:
     """Open it. `node` is the speaker's own, `owner` says that this process is the controller.
 
-    Raises files.errors.StateError and FilesError and kube.errors.NoAccess, whose text is for the user.
+    `webhook` is where a controller is asked, in a cluster. Raises files.errors.StateError and FilesError,
+    kube.errors.NoAccess and runtime.health.PortTaken, whose text is for the user.
     """
     if isinstance(settings, FilesSettings):
         from .folder import opened_folder
@@ -30,7 +33,7 @@ async def opened(settings: SourceSettings, *, node: str | None, owner: bool) -> 
     else:
         from .cluster import opened_cluster
 
-        async with opened_cluster(settings, node=node, environment=os.environ) as origin:
+        async with opened_cluster(settings, node=node, webhook=webhook, environment=os.environ) as origin:
             yield origin
 
 

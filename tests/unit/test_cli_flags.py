@@ -151,8 +151,8 @@ def test_in_a_cluster_a_controller_is_one_of_several_and_takes_every_argument_of
     made = options.controller_from(in_cluster("controller", *given))
     source = made.source
     assert isinstance(source, ClusterSettings)
-    assert (source.kubeconfig, source.election, made.webhook_port) == (kubeconfig, Election(), 443)
-    assert (made.webhook_cert_dir, set(made.remarks)) == (
+    assert (source.kubeconfig, source.election, made.webhook.port) == (kubeconfig, Election(), 443)
+    assert (made.webhook.cert_dir, set(made.remarks)) == (
         Path("/tmp/certs"),
         {"--log-path", "--readiness-addr"},
     )

@@ -1,0 +1,85 @@
+"""Which Secrets speakers may read: those that BgpPeers name, by name, and never the webhook's key.
+
+The Role's rules are the leading controller's to write; its binding stands in the manifests.
+"""
+
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.routing import BgpPeer
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.ports import Clock
+from openelb_bgp.runtime.loop import Loop, WakeUp
+
+from .client import Client, Document
+from .resources import ROLES
+from .trust import SECRET as WEBHOOK_SECRET
+
+log = structlog.get_logger(__name__)
+
+ROLE = "openelb-speaker-secrets"
+
+# Somebody may have edited the Role.
+_RESYNC_SECONDS = 3600.0
+
+
+def readable_secrets(peers: Iterable[BgpPeer]) -> tuple[str, ...]:
+    """The names of the Secrets that speakers need, sorted. Pure."""
+    named = {peer.auth_password_ref.name for peer in peers if peer.auth_password_ref is not None}
+    return tuple(sorted(named - {WEBHOOK_SECRET}))
+
+
+def rules_for(names: Iterable[str]) -> list[Document]:
+    """The Role's rules, none without names: one without `resourceNames` would mean every Secret. Pure."""
+    listed = list(names)
+    if not listed:
+        return []
+    verbs = ["get", "list", "watch"]
+    return [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": listed, "verbs": verbs}]
+
+
+class SecretsRole:
+    """Keeps the Role's rules equal to what BgpPeers name, for as long as this process leads."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], clock: Clock, *, namespace: str) -> None:
+        self._snapshot = snapshot
+        self._clock = clock
+        self._namespace = namespace
+        self._wake = WakeUp()
+
+    def wake(self) -> None:
+        """Something has changed: look again."""
+        self._wake.set()
+
+    async def lead(self, writer: Client) -> None:
+        """Write until cancelled; `writer` is the leader's client."""
+        seen: object = None
+        compared_at = -_RESYNC_SECONDS
+
+        async def cycle() -> float | None:
+            nonlocal seen, compared_at
+            snapshot, now = self._snapshot(), self._clock.monotonic()
+            is_due = snapshot.bgp_peers is not seen or now >= compared_at + _RESYNC_SECONDS
+            if snapshot.has_listed(Kind.BGP_PEER) and is_due:
+                await self._write(writer, readable_secrets(snapshot.bgp_peers.values()))
+                seen, compared_at = snapshot.bgp_peers, now
+            return None
+
+        loop = Loop("secrets-role", cycle, wake=self._wake, clock=self._clock, resync=_RESYNC_SECONDS)
+        await loop.run()
+
+    async def _write(self, writer: Client, names: tuple[str, ...]) -> None:
+        found = await writer.get(ROLES, ROLE, namespace=self._namespace)
+        wanted = rules_for(names)
+        if (found.get("rules") or []) == wanted:
+            return
+        body = {
+            "apiVersion": ROLES.api_version,
+            "kind": ROLES.kind,
+            "metadata": {"name": ROLE, "namespace": self._namespace},
+            "rules": wanted,
+        }
+        await writer.apply(ROLES, ROLE, body, namespace=self._namespace)
+        log.info("speakers_may_read", secrets=names)
