@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from openelb_bgp.kube.webhook import PATHS
 from openelb_bgp.model import keys
 from tests.kube.rendered import BASE, SETS, Object, identity, one, pod_of, rendered
 
@@ -60,8 +61,13 @@ def test_the_webhook_is_reached_by_openelbs_service_and_path(objects: list[Objec
         CONTROLLER,
         [443],
     )
-    (webhook,) = one(objects, "ValidatingWebhookConfiguration", "openelb-admission")["webhooks"]
-    assert webhook == {
+    webhooks = one(objects, "ValidatingWebhookConfiguration", "openelb-admission")["webhooks"]
+    assert [each["name"] for each in webhooks] == [
+        f"validate.{kind}.network.kubesphere.io" for kind in ("eip", "bgpconf", "bgppeer")
+    ]
+    assert [each["clientConfig"]["service"]["path"] for each in webhooks] == list(PATHS)
+    assert {(each["failurePolicy"], each["timeoutSeconds"]) for each in webhooks} == {("Ignore", 2)}
+    assert webhooks[0] == {
         "name": "validate.eip.network.kubesphere.io",
         "admissionReviewVersions": ["v1"],
         "clientConfig": {

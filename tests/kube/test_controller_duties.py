@@ -1,0 +1,133 @@
+"""The controller as a pod runs it, with the manifests' rights: what it does beside allocating."""
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.cluster.api import Api
+from openelb_bgp.kube.certs import from_secret
+from tests.daemons.harness.openelb import program
+from tests.daemons.harness.processes import Daemon
+from tests.daemons.harness.waiting import wait_until
+
+from .component_account import NAMESPACE, Account, account_of
+from .harness.control_plane import ControlPlane
+from .rendered import BASE, one, rendered
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+API_VERSION = "network.kubesphere.io/v1alpha2"
+SERVICE = "openelb-controller.openelb-system.svc"
+SOON = 40.0
+
+
+@pytest.fixture
+def account(control_plane: ControlPlane, tmp_path: Path) -> Account:
+    control_plane.kubectl("apply", "-k", str(MANIFESTS / "crds"))
+    control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    return account_of(control_plane, tmp_path, "controller")
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+        return found
+
+
+@pytest.fixture
+async def controller(account: Account, port: int, tmp_path: Path) -> AsyncIterator[Daemon]:
+    daemon = _controller(account, port, tmp_path)
+    daemon.start()
+    yield daemon
+    daemon.end()
+
+
+def _controller(account: Account, port: int, folder: Path) -> Daemon:
+    environment = [f"{name}={value}" for name, value in account.environment().items()]
+    arguments = (f"--webhook-port={port}", "--metrics-addr=127.0.0.1:0", "--leader-elect")
+    argv = ("env", *environment, str(program()), "controller", *arguments)
+    return Daemon(argv, log=folder / f"controller-{port}.log")
+
+
+def _trusted(api: Api) -> bytes:
+    found = api.find("Secret", "openelb-webhook", namespace=NAMESPACE)
+    return from_secret(found["data"]).trusted if found else b""
+
+
+def _ask(port: int, trusted: bytes, document: dict[str, Any]) -> dict[str, Any]:
+    """As the API server asks, by the Service's name."""
+    trust = ssl.create_default_context(cadata=trusted.decode())
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+        trust.wrap_socket(raw, server_hostname=SERVICE) as connection,
+    ):
+        client = http.client.HTTPConnection(SERVICE)
+        client.sock = connection
+        request = {"uid": "1", "operation": "CREATE", "object": document, "oldObject": None}
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+        client.request("POST", "/validate-network-kubesphere-io-v1alpha2-eip", json.dumps(review))
+        answer: dict[str, Any] = json.loads(client.getresponse().read())
+        return answer
+
+
+async def test_it_answers_by_the_services_name_and_tells_the_api_server_whom_to_trust(
+    account: Account, controller: Daemon, port: int
+) -> None:
+    api = account.plane.api
+    api.create(one(rendered(BASE), "ValidatingWebhookConfiguration", "openelb-admission"))
+    trusted = await wait_until(lambda: _trusted(api), within=SOON)
+
+    def bundles() -> set[str]:
+        webhooks = api.get("ValidatingWebhookConfiguration", "openelb-admission")["webhooks"]
+        return {webhook["clientConfig"].get("caBundle", "") for webhook in webhooks}
+
+    await wait_until(lambda: all(bundles()) and len(bundles()) == 1, within=SOON, what=controller.output())
+    eip = {"apiVersion": API_VERSION, "kind": "Eip", "metadata": {"name": "a"}, "spec": {"address": "x"}}
+    answer = _ask(port, trusted, eip)
+    assert answer["response"]["allowed"] is False
+    assert answer["response"]["status"]["message"].startswith("spec.address 'x': is no address range")
+
+
+async def test_speakers_may_read_what_peers_name_and_never_the_webhooks_key(
+    account: Account, controller: Daemon
+) -> None:
+    api = account.plane.api
+
+    def readable() -> list[str]:
+        rules = api.get("Role", "openelb-speaker-secrets", namespace=NAMESPACE).get("rules") or []
+        return [name for rule in rules for name in rule["resourceNames"]]
+
+    for peer, secret in (("leaf1", "one"), ("leaf2", "two"), ("leaf3", "two"), ("leaf4", "openelb-webhook")):
+        conf = {"peerAs": 65001, "authPasswordSecretRef": {"name": secret, "key": "password"}}
+        conf["neighborAddress"] = f"192.0.2.{peer[-1]}"
+        metadata = {"name": peer}
+        api.create(
+            {"apiVersion": API_VERSION, "kind": "BgpPeer", "metadata": metadata, "spec": {"conf": conf}}
+        )
+    await wait_until(lambda: readable() == ["one", "two"], within=SOON, what=controller.output())
+    api.delete("BgpPeer", "leaf2")
+    api.delete("BgpPeer", "leaf1")
+    await wait_until(lambda: readable() == ["two"], within=SOON)
+    api.delete("BgpPeer", "leaf3")
+    await wait_until(lambda: readable() == [], within=SOON)
+
+
+async def test_a_webhook_port_that_is_taken_is_one_line_and_an_exit_code(
+    account: Account, tmp_path: Path
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        daemon = _controller(account, taken.getsockname()[1], tmp_path)
+        daemon.start()
+        await wait_until(lambda: daemon.exit_code is not None, within=SOON)
+    assert daemon.exit_code == 1
+    assert "for the webhook cannot be listened on" in daemon.output()
+    assert "choose another with --webhook-port" in daemon.output()
