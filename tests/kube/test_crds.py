@@ -24,7 +24,7 @@ KINDS = ("Eip", "BgpConf", "BgpPeer", "Speaker")
 
 
 def _install(plane: ControlPlane) -> None:
-    plane.kubectl("apply", "-f", str(CRDS))
+    plane.kubectl("apply", "-k", str(CRDS))
     names = [f"crd/{document['metadata']['name']}" for document in definitions().values()]
     plane.kubectl("wait", "--for=condition=Established", *names)
 

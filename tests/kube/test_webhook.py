@@ -117,7 +117,7 @@ async def controller(account: Account, *, leads: bool = True) -> AsyncIterator[C
 
 @pytest.fixture
 def account(control_plane: ControlPlane, tmp_path: Path) -> Account:
-    control_plane.kubectl("apply", "-f", str(CRDS))
+    control_plane.kubectl("apply", "-k", str(CRDS))
     control_plane.kubectl("wait", "--for=condition=Established", "crd/eips.network.kubesphere.io")
     return account_of(control_plane, tmp_path, "controller")
 
