@@ -21,7 +21,7 @@ _NOT_RUN = ("Deployment", "DaemonSet", "Service", "PodDisruptionBudget", "Valida
 
 def install(api: Api, plane: Plane) -> None:
     """Apply our CRDs, and of the base what gives our processes their names and rights."""
-    crds = _documents(sorted((MANIFESTS / "crds").glob("*.yaml")))
+    crds = _documents(sorted((MANIFESTS / "crds").glob("network.*.yaml")))
     base = yaml.safe_load_all(run(plane.kubectl("kustomize", str(MANIFESTS / "base"))))
     for obj in (*crds, *(one for one in base if one["kind"] not in _NOT_RUN)):
         api.apply(obj, manager="kubectl")

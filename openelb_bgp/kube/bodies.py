@@ -21,6 +21,7 @@ from openelb_bgp.report.services import OURS
 Body = dict[str, Any]
 """An object, or a change to one, as JSON has it."""
 
+_MAPS = ("used", "nodesConfStatus", "nodesPeerStatus")
 _OWN_CONDITIONS = OURS | {VALID, READY}
 
 
@@ -60,6 +61,13 @@ def missing(write: StatusWrite, answer: Mapping[str, Any]) -> Body | None:
     return {"metadata": {"resourceVersion": metadata.get("resourceVersion", ""), **lacking}}
 
 
+def leftover(write: StatusWrite, answer: Mapping[str, Any]) -> Body | None:
+    """The merge patch that takes away maps of a report that apply left: another manager owns them too."""
+    status = answer.get("status") or {}
+    filled = [name for name in _empty_maps(msgspec.to_builtins(write.status)) if status.get(name)]
+    return {"status": dict.fromkeys(filled)} if filled else None
+
+
 def speaker_body(ref: ObjectRef, *, node_uid: str) -> Body:
     """A Speaker that does not exist yet. It goes with its Node, if that has a uid."""
     metadata = _name_of(ref)
@@ -83,9 +91,16 @@ def _status(status: Status | None) -> Body:
     built: Body = msgspec.to_builtins(status)
     if isinstance(status, ServiceStatus):
         built["loadBalancer"] = {"ingress": [*built["loadBalancer"].get("ingress", ())]}
+    for name in _empty_maps(built):
+        # Left out: an empty one in place of another becomes null in the API server, which its schema refuses.
+        del built[name]
     if status is not None and not isinstance(status, SpeakerStatus):
         built["conditions"] = _own(status.conditions)
     return built
+
+
+def _empty_maps(built: Body) -> list[str]:
+    return [name for name in _MAPS if built.get(name) == {}]
 
 
 def _own(conditions: Sequence[Condition]) -> list[Body]:

@@ -20,7 +20,7 @@ from openelb_bgp.ports import Clock, Event, NotWritten, StatusWrite
 from openelb_bgp.report.events import not_written
 from openelb_bgp.runtime.loop import WakeUp
 
-from .bodies import missing, speaker_body, status_body
+from .bodies import leftover, missing, speaker_body, status_body
 from .client import Client, Document
 from .errors import Conflict, Forbidden, Invalid, KubeError, NotFound, TooManyRequests
 from .event_book import EventBook
@@ -211,6 +211,8 @@ class KubeSink:
             self._reports.note(write, job.answer)
             self._tell(job.events, uid=_uid(job.answer))
             job.events = ()
+        if (extra := leftover(write, job.answer)) is not None:
+            await self._client.patch(resource, job.ref.key.name, extra, form="merge", subresource="status")
         lacking = missing(write, job.answer)
         if lacking is not None:
             await self._client.patch(

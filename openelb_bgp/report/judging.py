@@ -128,6 +128,8 @@ class _Judge:
 
         `old` is what was decided last, `flying` the write that the Service does not show yet.
         """
+        if old is not None and (decision is None or not decision.ours):
+            self._say_cleared(service, old)
         previous = service.conditions if flying is None else conditions_of(flying)
         announced = None if decision is None else self._announced(service, decision, previous, flying)
         behind = announced is not None and announced.behind
@@ -137,6 +139,12 @@ class _Judge:
         repeated = flying is not None and _events(old) == _events(decision)
         self._emit(write, None if repeated else decision, previous)
         return write, behind
+
+    def _say_cleared(self, service: Service, old: Decision) -> None:
+        """An API server clears the status of a Service that is no LoadBalancer any more by itself."""
+        cleared = [one.address for one in old.addresses if one.address not in service.addresses]
+        if cleared:
+            self.events.append(released(service.ref, cleared))
 
     def say_farewell(self, key: Key, old: Decision | None) -> None:
         """A Service is gone, and its addresses with it."""

@@ -1,6 +1,6 @@
 """What is sent to the API server for a status, and what is sent after it."""
 
-from openelb_bgp.kube.bodies import missing, speaker_body, status_body
+from openelb_bgp.kube.bodies import leftover, missing, speaker_body, status_body
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.keys import ALLOCATED_CONDITION
 from openelb_bgp.model.meta import Kind, ref
@@ -81,7 +81,6 @@ def test_a_report_carries_zeros_and_our_conditions_only_and_no_version() -> None
             "occupied": False,
             "usage": 0,
             "poolSize": 4,
-            "used": {},
             "firstIP": "192.0.2.0",
             "lastIP": "",
             "ready": False,
@@ -146,3 +145,13 @@ def test_the_last_finalizer_goes_with_its_list() -> None:
     assert missing(service_write(finalizers=("old",)), answer) == {
         "metadata": {"resourceVersion": "8", "finalizers": None}
     }
+
+
+def test_an_empty_map_is_left_out_and_taken_away_where_it_stays_all_the_same() -> None:
+    """OpenELB wrote it too: what two managers own goes only when both let it."""
+    pool = ref(Kind.EIP, "pool")
+    empty, used = (StatusWrite(ref=pool, status=EipStatus(used=used)) for used in ({}, {"192.0.2.1": "a/b"}))
+    assert "used" not in status_body(empty)["status"]
+    assert leftover(empty, {"status": {"used": {"192.0.2.1": "a/b"}}}) == {"status": {"used": None}}
+    assert leftover(empty, {"status": {"usage": 0}}) is None
+    assert leftover(used, {"status": {"used": {"192.0.2.1": "a/b"}}}) is None

@@ -323,6 +323,19 @@ def test_a_service_that_leaves_us_loses_what_we_gave_and_nothing_else(cluster: C
     assert [reason for reason, _ in cluster.events[-2:]] == ["ReleaseIP", "DelBalancer"]
 
 
+def test_what_an_api_server_clears_itself_with_the_type_is_told_as_released(cluster: Cluster) -> None:
+    cluster.settle()
+    meta = msgspec.structs.replace(cluster.web.meta, resource_version="77")
+    cleared = msgspec.structs.replace(cluster.web, meta=meta, type="ClusterIP", ingress=())
+    cluster.set("services", WEB, cleared)
+    cluster.settle()
+    assert (cluster.web.conditions, dict(cluster.web.meta.labels)) == ((), {})
+    assert cluster.events[-2:] == [
+        ("ReleaseIP", "released 192.0.2.0"),
+        ("DelBalancer", "no longer ours to announce"),
+    ]
+
+
 def test_a_pending_service_that_leaves_us_loses_our_conditions(cluster: Cluster) -> None:
     cluster.set("eips", "west", None)
     cluster.settle()
