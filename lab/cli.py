@@ -14,7 +14,7 @@ import click
 from lab import lab, state
 from lab.errors import LabError
 from lab.show import Screen, terminal
-from lab.steps import TOUR
+from lab.steps import CLUSTER_TOUR, TOUR
 from lab.steps.step import await_sessions
 from lab.tour import tour
 
@@ -85,7 +85,7 @@ def demo(name: str, mode: str) -> None:
     with lab.held_lab(_topology(name), mode=mode) as made:
         screen.building(made)
         made.start_daemons()
-        held = tour(made, screen, TOUR)
+        held = tour(made, screen, TOUR if made.cluster is None else CLUSTER_TOUR)
         made.folder.keep()
     screen.next_commands(made)
     if not held:

@@ -6,12 +6,12 @@ shows: the manifests, with the addresses that the controller gave laid over them
 
 import asyncio
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lab import kubeproxy
 from lab.errors import LabError
+from lab.health import HealthPorts, answers
 from lab.lab import Lab, ingress_of, open_lab
 from lab.state import LabFolder
 from openelb_bgp.model.meta import Kind
@@ -34,7 +34,7 @@ async def _follow(lab: Lab, kind: Kind, proxies: "_Proxies") -> None:
     while True:
         try:
             async for objects in lab.desk.changes(kind):
-                proxies.take(kind, objects)
+                await proxies.take(kind, objects)
         except (LabError, KeyError, TypeError) as exc:
             # A controller that is only starting has made no state yet, and somebody who edits may leave out
             # what Kubernetes would ask for: what is in force stays.
@@ -49,22 +49,25 @@ class _Proxies:
         self._lab = lab
         self._objects: dict[Kind, Objects] = {}
         self._programmed: dict[str, str] = {}
+        self._health = {node: HealthPorts(lab.space(node)) for node in lab.nodes}
 
-    def take(self, kind: Kind, objects: Objects) -> None:
+    async def take(self, kind: Kind, objects: Objects) -> None:
         """Learn all objects of a kind; once every kind is known, program the nodes whose rules differ."""
         self._objects[kind] = objects
-        if len(self._objects) == len(_FOLLOWED):
-            for node, rules in self._wanted().items():
-                if self._programmed.get(node) != rules:
-                    kubeproxy.program(self._lab.space(node), rules)
-                    self._programmed[node] = rules
-                    print(f"kube-proxy: {node} programmed", flush=True)
+        if len(self._objects) < len(_FOLLOWED):
+            return
+        services = self._objects[Kind.SERVICE]
+        addresses = {kubeproxy.key_of(item): ingress_of(item) for item in services}
+        exposed = kubeproxy.services([*services, *self._objects[Kind.ENDPOINT_SLICE]], addresses)
+        for node in self._lab.nodes:
+            self._program(node, kubeproxy.render(exposed, node=node))
+            await self._health[node].answer(answers(services, exposed, node=node))
 
-    def _wanted(self) -> Mapping[str, str]:
-        addresses = {kubeproxy.key_of(item): ingress_of(item) for item in self._objects[Kind.SERVICE]}
-        everything = [item for objects in self._objects.values() for item in objects]
-        exposed = kubeproxy.services(everything, addresses)
-        return {node: kubeproxy.render(exposed, node=node) for node in self._lab.nodes}
+    def _program(self, node: str, rules: str) -> None:
+        if self._programmed.get(node) != rules:
+            kubeproxy.program(self._lab.space(node), rules)
+            self._programmed[node] = rules
+            print(f"kube-proxy: {node} programmed", flush=True)
 
 
 if __name__ == "__main__":

@@ -135,11 +135,12 @@ class Lab:
     def start_speaker(self, node: str, *flags: str) -> Process:
         """Start a node's speaker; a gobgpd that is still there is adopted by it."""
         self.paths.runtime(node).mkdir(parents=True, exist_ok=True)
+        command = daemons.speaker(self.paths, node, *flags)
         if self.cluster is not None:
             address = next(ip for ip, owner in self.node_by_address.items() if owner == node)
             environment = self.cluster.pod_environment("speaker", node=node, address=address)
-            return self._start(daemons.speaker_in_pod(self.paths, node, environment, *flags), node=node)
-        return self._start(daemons.speaker(self.paths, node, *flags), node=node)
+            command = daemons.speaker_in_pod(self.paths, node, environment, *flags)
+        return self._start(command, node=node)
 
     def start_run(self, node: str, *flags: str) -> Process:
         """Start `openelb-bgp run` in a node, in place of the controller and of that node's speaker."""

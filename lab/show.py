@@ -14,7 +14,7 @@ from lab import daemons
 from lab.cluster.cluster import Cluster
 from lab.lab import Lab
 from lab.state import LabFolder
-from lab.steps import Finding, Step
+from lab.steps import SHOWN, Finding, Step
 from lab.traffic import Tally
 
 WIDEST = 100
@@ -53,7 +53,11 @@ class Screen:
 
     def finding(self, finding: Finding, *, seconds: float) -> None:
         """What a step saw, and how long it took."""
-        self._table(finding.columns, finding.rows)
+        if finding.text:
+            self._console.print()
+            self._console.print(finding.text, markup=False, no_wrap=True, overflow="ellipsis")
+        else:
+            self._table(finding.columns, finding.rows)
         self._verdict("[green]✓[/]", finding.sentence, f"{seconds:.1f} s")
 
     def failed(self, reason: str) -> None:
@@ -128,9 +132,9 @@ def _in_folder(lab: Lab) -> tuple[tuple[str, str], ...]:
 
 
 def _in_cluster(cluster: Cluster) -> tuple[tuple[str, str], ...]:
-    kubectl = " ".join(cluster.kubectl_argv())
+    kubectl = str(cluster.kubectl_script)
     return (
-        ("the objects and what became of them", f"{kubectl} get eip,bgppeer,speakers,svc"),
+        ("the objects and what became of them", f"{kubectl} get {SHOWN}"),
         ("an edit: look again afterwards", f"{kubectl} edit bgppeer"),
     )
 

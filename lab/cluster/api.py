@@ -68,6 +68,10 @@ class _Resource:
     namespaced: bool
 
 
+class Unreachable(LabError, ConnectionError):
+    """Nobody answered, or not to the end."""
+
+
 class _Connection(http.client.HTTPConnection):
     """HTTPS over a connection that somebody else makes."""
 
@@ -161,7 +165,8 @@ class Api:
     def watch(self, kind: str, **query: str) -> Iterator[tuple[str, Object]]:
         """The changes of a kind since the `resourceVersion` given: type (as in `ADDED`) and object.
 
-        On a connection of its own, until the API server ends it. Raises ApiError, or OSError when it is lost.
+        On a connection of its own, until the API server ends it. Raises ApiError, or Unreachable when it is
+        lost.
         """
         connection = _Connection(self._host, self._port, self._timeout, self._ca, self._dial)
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
@@ -175,8 +180,8 @@ class Api:
             while line := answer.readline():
                 event = json.loads(line)
                 yield event["type"], event["object"]
-        except http.client.HTTPException as exc:
-            raise ConnectionError(f"watch {kind}: {exc!r}") from exc
+        except (OSError, http.client.HTTPException) as exc:
+            raise Unreachable(f"watch {kind}: {exc!r}") from exc
         finally:
             connection.close()
 
@@ -211,12 +216,23 @@ class Api:
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
     ) -> tuple[int, str]:
-        """One request: the status and the text of the answer. Raises OSError when nobody answers."""
+        """One request: the status and the text of the answer. Raises Unreachable, an OSError."""
         data = None if body is None else json.dumps(body)
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         if data is not None:
             headers["Content-Type"] = content_type
         url = f"{path}?{urlencode(query)}" if query else path
+        if method == "GET" and self._is_connected():
+            try:
+                return self._exchange(method, url, data, headers)
+            except Unreachable as exc:
+                if isinstance(exc.__cause__, TimeoutError):
+                    raise
+        return self._exchange(method, url, data, headers)
+
+    def _exchange(
+        self, method: str, url: str, data: str | None, headers: Mapping[str, str]
+    ) -> tuple[int, str]:
         connection = self._connection()
         try:
             connection.request(method, url, data, headers)
@@ -224,8 +240,7 @@ class Api:
             return answer.status, answer.read().decode()
         except (OSError, http.client.HTTPException) as exc:
             connection.close()
-            del self._local.connection
-            raise ConnectionError(f"{method} {url}: {exc!r}") from exc
+            raise Unreachable(f"{method} {url}: {exc!r}") from exc
 
     def path(
         self,
@@ -272,3 +287,7 @@ class Api:
             connection = _Connection(self._host, self._port, self._timeout, self._ca, self._dial)
             self._local.connection = connection
         return connection
+
+    def _is_connected(self) -> bool:
+        connection: _Connection | None = getattr(self._local, "connection", None)
+        return connection is not None and connection.sock is not None

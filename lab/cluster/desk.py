@@ -7,6 +7,7 @@ from contextlib import suppress
 from lab.cluster.api import Api, ApiError, Object
 from lab.cluster.kubelet import make_pod, remove_pod, set_pod_ready, stop_pod
 from lab.desk import Pod, pod_addresses
+from lab.errors import LabError
 from openelb_bgp.model.meta import Kind
 
 _NAMESPACE = "default"
@@ -62,7 +63,7 @@ class ClusterDesk:
         """All objects of a kind, now and whenever one changed; from the start when the watch is lost."""
         while True:
             states = self._states(kind)
-            with suppress(OSError, ApiError):
+            with suppress(LabError):
                 while (state := await asyncio.to_thread(next, states, None)) is not None:
                     yield state
             await asyncio.sleep(_RETRY)

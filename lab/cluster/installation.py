@@ -15,19 +15,20 @@ from lab.shell import run, wait_until
 SYSTEM = "openelb-system"
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 
+_DEFINITION = "CustomResourceDefinition"
 _NOT_RUN = ("Deployment", "DaemonSet", "Service", "PodDisruptionBudget", "ValidatingWebhookConfiguration")
 """Of the base: what somebody else starts here, and the webhook, which no Service network leads to."""
 
 
 def install(api: Api, plane: Plane) -> None:
-    """Apply our CRDs, and of the base what gives our processes their names and rights."""
-    crds = _documents(sorted((MANIFESTS / "crds").glob("network.*.yaml")))
-    base = yaml.safe_load_all(run(plane.kubectl("kustomize", str(MANIFESTS / "base"))))
-    for obj in (*crds, *(one for one in base if one["kind"] not in _NOT_RUN)):
-        api.apply(obj, manager="kubectl")
-    names = [obj["metadata"]["name"] for obj in crds]
+    """Apply what of the base gives our kinds, and our processes their names and rights."""
+    objects = list(yaml.safe_load_all(run(plane.kubectl("kustomize", str(MANIFESTS / "base")))))
+    for obj in objects:
+        if obj["kind"] not in _NOT_RUN:
+            api.apply(obj, manager="kubectl")
+    names = [obj["metadata"]["name"] for obj in objects if obj["kind"] == _DEFINITION]
     wait_until(
-        lambda: all(_established(api.get("CustomResourceDefinition", name)) for name in names),
+        lambda: all(_established(api.get(_DEFINITION, name)) for name in names),
         within=30.0,
         what="our kinds to be served",
     )

@@ -134,7 +134,7 @@ class Plane:
 
     def kubectl(self, *arguments: str) -> tuple[str, ...]:
         """kubectl's command line, as the admin."""
-        cached = f"--cache-dir={self.folder / 'kubectl'}"
+        cached = f"--cache-dir={self.folder / 'kubectl-cache'}"
         return (kube_program("kubectl"), f"--kubeconfig={self.admin_kubeconfig}", cached, *arguments)
 
     def write_kubeconfig(self, file: Path, *, token: str, server: str = "") -> Path:

@@ -4,6 +4,11 @@ A step is a function from a `Lab` to a `Finding`; it raises StepFailed with what
 seen. Steps print nothing and leave the lab as they found it, so that tests call them one by one.
 """
 
+from lab.steps.cluster import (
+    SHOWN,
+    kubectl_shows_what_became_of_it,
+    without_an_api_server_no_route_moves,
+)
 from lab.steps.drain import a_drained_node_loses_nothing
 from lab.steps.edits import a_peer_edit_resets_nothing
 from lab.steps.kills import gobgpd_killed_loses_nothing, speaker_killed_loses_nothing
@@ -76,4 +81,20 @@ TOUR: tuple[Step, ...] = (
 )
 """In the order of the demo."""
 
-__all__ = ["TOUR", "Finding", "Step"]
+CLUSTER_TOUR: tuple[Step, ...] = (
+    *TOUR[:2],
+    Step(
+        "kubectl shows it",
+        f"kubectl get {SHOWN}",
+        kubectl_shows_what_became_of_it,
+    ),
+    *TOUR[2:],
+    Step(
+        "The API server is gone",
+        "kill -9 of etcd and the API server under load, then of node2's speaker.",
+        without_an_api_server_no_route_moves,
+    ),
+)
+"""The same in cluster mode, and what only a cluster has."""
+
+__all__ = ["CLUSTER_TOUR", "SHOWN", "TOUR", "Finding", "Step"]

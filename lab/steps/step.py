@@ -19,12 +19,13 @@ _LOOK_EVERY = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a step saw: one sentence, a table, and what became of its requests if it sent any."""
+    """What a step saw: one sentence, a table or a text, and what became of its requests if it sent any."""
 
     sentence: str
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
     tally: Tally | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

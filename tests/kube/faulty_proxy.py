@@ -345,7 +345,8 @@ class FaultyProxy:
         return rule
 
     def _open_streams(self, resource: str) -> list[WatchStream]:
-        return [stream for stream in list(self._streams) if resource in ("", stream.request.resource)]
+        streams = [stream for stream in list(self._streams) if stream.open]
+        return [stream for stream in streams if resource in ("", stream.request.resource)]
 
     def _each(self, resource: str, steer: Callable[[WatchStream], Awaitable[None]]) -> int:
         async def steer_all() -> int:

@@ -8,7 +8,7 @@ from rich.console import Console
 from lab.errors import StepFailed
 from lab.lab import Lab
 from lab.show import Screen
-from lab.steps import TOUR, Finding, Step
+from lab.steps import CLUSTER_TOUR, Finding, Step
 from lab.tour import tour
 from lab.traffic import Answer, Tally
 
@@ -38,13 +38,13 @@ def _taken(lab: Lab, *steps: Step, width: int = 80) -> tuple[bool, str]:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_no_line_of_a_tour_is_wider_than_the_terminal(bare: Lab, width: int) -> None:
-    held, text = _taken(bare, *(Step(one.title, one.does, _holds) for one in TOUR), width=width)
+    held, text = _taken(bare, *(Step(one.title, one.does, _holds) for one in CLUSTER_TOUR), width=width)
     assert held
     assert [line for line in text.splitlines() if len(line) > width] == []
 
 
 def test_what_a_step_is_about_to_do_fits_one_line_of_80_columns() -> None:
-    assert [step.does for step in TOUR if len(step.does) > 80] == []
+    assert [step.does for step in CLUSTER_TOUR if len(step.does) > 80] == []
 
 
 def test_the_summary_counts_what_was_sent_twice_what_was_lost_and_for_how_long(bare: Lab) -> None:

@@ -19,6 +19,11 @@ class WatchStream:
         self._inflate_to = 0
         self._ended = asyncio.Event()
 
+    @property
+    def open(self) -> bool:
+        """Whether nobody has ended it."""
+        return not self._ended.is_set()
+
     async def run(self, lines: aiohttp.StreamReader) -> None:
         """Pass on what the API server sends until the end. Raises ClientError when it is lost."""
         passing = asyncio.create_task(self._pass_all(lines))
@@ -29,7 +34,7 @@ class WatchStream:
             passing.cancel()
             ended.cancel()
             await asyncio.wait((passing, ended))
-        if not passing.cancelled() and not self._ended.is_set():
+        if not passing.cancelled() and self.open:
             passing.result()
 
     async def cut(self) -> None:
