@@ -5,24 +5,28 @@ its own does that, and one that somebody else keeps (`--gobgp-target`), which ca
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
 from openelb_bgp.bgp.announcer import BgpAnnouncer
-from openelb_bgp.bgp.daemon import CannotRestart, Daemon
+from openelb_bgp.bgp.daemon import CannotRestart, Daemon, Others
 from openelb_bgp.bgp.gobgp.client import Client
 from openelb_bgp.bgp.gobgp.errors import SidecarUnavailable
 from openelb_bgp.bgp.gobgp.features import parse_version
 from openelb_bgp.bgp.memory import Memory
 from openelb_bgp.bgp.planned import PlanOptions
 from openelb_bgp.host import boot, busy
+from openelb_bgp.host.busy import Connection, OthersBgp
 from openelb_bgp.plugins import Workplace
 from openelb_bgp.settings import SpeakerSettings
 from openelb_bgp.sidecar import client as sidecar
 
 log = structlog.get_logger(__name__)
+
+_SECOND_LOOK = 0.1
+"""Seconds until a connection that seems another's is looked at again."""
 
 
 def bgp_announcer(workplace: Workplace) -> BgpAnnouncer:
@@ -80,6 +84,7 @@ class KeptGobgpd:
         self._program = program
         self._api_hosts = tuple(api_hosts)
         self._starts = starts
+        self._rivals: frozenset[Connection] = frozenset()
 
     async def connect(self) -> Client:
         """Find it, or start it, and ask which API it speaks."""
@@ -119,9 +124,29 @@ class KeptGobgpd:
         except sidecar.SidecarError:
             return ()
 
-    async def rivals(self) -> Mapping[str, str]:
-        """Who else of this node speaks BGP to whom."""
-        return await asyncio.to_thread(_rivals, await self._pids())
+    async def others(self) -> Others:
+        """Who else of this node speaks BGP, and to whom."""
+        found = await self._strangers()
+        connections = frozenset(found.connections)
+        if connections - self._rivals:
+            # gobgpd's own comes and goes, too: one that it has just refused is gone by now.
+            await asyncio.sleep(_SECOND_LOOK)
+            found = await self._strangers()
+            connections &= frozenset(found.connections)
+        self._rivals = connections
+        speak_to = {str(one.peer): str(one.owner) for one in connections}
+        return Others(speak_to, exist=found.listens or bool(connections))
+
+    async def _strangers(self) -> OthersBgp:
+        """The connections that gobgpd held neither before nor after they were seen."""
+        try:
+            before = await sidecar.dump(self._directory)
+            found = await asyncio.to_thread(busy.others_bgp, before.sockets)
+            after = await sidecar.dump(self._directory) if found.connections else before
+        except sidecar.SidecarError:
+            return OthersBgp()
+        foreign = tuple(one for one in found.connections if one.inode not in after.sockets)
+        return OthersBgp(foreign, listens=found.listens)
 
     async def holder(self, port: int) -> str:
         """Who else of this node listens on that port."""
@@ -161,14 +186,10 @@ class ForeignGobgpd:
         """Its log is out of reach."""
         return ()
 
-    async def rivals(self) -> Mapping[str, str]:
+    async def others(self) -> Others:
         """Which connections are its own cannot be told, so none is another's."""
-        return {}
+        return Others()
 
     async def holder(self, port: int) -> str:
         """It may be on another machine."""
         return ""
-
-
-def _rivals(exclude_pids: Sequence[int]) -> dict[str, str]:
-    return {str(one.peer): str(one.owner) for one in busy.established_bgp(exclude_pids)}

@@ -22,7 +22,6 @@ from . import metrics, status
 from .connection import Connection
 from .daemon import CannotRestart, Daemon
 from .diff import Configuration, diff, needs_restart, silent
-from .discovery import bare
 from .execute import Executor
 from .gobgp.client import ResetDirection
 from .gobgp.errors import GobgpError, Rejected
@@ -33,6 +32,7 @@ from .plan import plan as make_plan
 from .planned import BgpPlan, PlanOptions
 from .port import Gobgp
 from .recall import was_reported
+from .rivals import Rivals
 from .running import Running
 from .session_reports import session_problems
 from .status import Obstacles
@@ -81,6 +81,7 @@ class BgpAnnouncer:
         self._connection = Connection(daemon, clock=clock, changed=self._connection_changed)
         self._running = Running(memory, clock=clock, resync=resync)
         self._sessions = Sessions(clock)
+        self._rivals = Rivals(daemon, clock=clock)
         self._features: Features | None = None
         self._adopted: frozenset[tuple[str, str]] | None = None
         self._plan: BgpPlan | None = None
@@ -167,7 +168,7 @@ class BgpAnnouncer:
             return False
         self._running.touch(self._wanted.released)
         self._sessions.name(desired.peers)
-        desired = await self._without_rivals(desired, actual)
+        desired = await self._without_rivals(desired)
         if needs_restart(desired, actual):
             if await self._has_restarted(desired):
                 return False
@@ -178,11 +179,10 @@ class BgpAnnouncer:
         self._running.doubt()
         return False
 
-    async def _without_rivals(self, desired: Configuration, actual: Configuration) -> Configuration:
-        """Without new peers to which another process of this node speaks already."""
-        new = desired.peers.keys() - actual.peers.keys()
-        rivals = await self._daemon.rivals() if new else {}
-        in_use = {address: rivals[bare(address)] for address in new if bare(address) in rivals}
+    async def _without_rivals(self, desired: Configuration) -> Configuration:
+        """Without the peers to which another process of this node speaks."""
+        up = [address for address, fact in self._sessions.facts.items() if fact.established]
+        in_use = await self._rivals.in_use(desired.peers, established=up)
         if not in_use:
             return desired
         self._hinder(in_use=in_use)
@@ -229,6 +229,7 @@ class BgpAnnouncer:
             self._running.applied(work, wholly=done)
         self._hinder(failures=work.failures)
         if work.actual.peers != actual.peers:
+            self._rivals.edited(old=actual.peers, new=work.actual.peers)
             # An edit that leaves the sessions up is no event, and statuses shall show it at once.
             await self._see(gobgp, await gobgp.peers())
         if desired.global_conf is not None:
@@ -261,6 +262,7 @@ class BgpAnnouncer:
     def _connection_changed(self) -> None:
         if not self._connection.is_up:
             self._sessions.lose()
+            self._rivals.ended_all()
         self._wake()
 
     def _felt(self, running: ObservedGlobal | None) -> None:

@@ -6,12 +6,25 @@ A Protocol only. What gobgpd is told goes over `port.Gobgp`; who keeps its proce
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from .gobgp.errors import GobgpError
 from .port import Gobgp
 
 
 class CannotRestart(GobgpError):
     """The gobgpd in use is not ours to restart; the sentence says what to do."""
+
+
+class Others(msgspec.Struct, frozen=True):
+    """Other BGP speakers of this node.
+
+    `speak_to` says of a neighbour's address, without a zone, which process has an established connection to
+    it. `exist`: there is another speaker at all, be it only one that listens.
+    """
+
+    speak_to: Mapping[str, str] = {}
+    exist: bool = False
 
 
 class Daemon(Protocol):
@@ -36,11 +49,8 @@ class Daemon(Protocol):
         """What it wrote last, the newest line at the end; nothing where that cannot be read."""
         ...
 
-    async def rivals(self) -> Mapping[str, str]:
-        """Neighbours to which another process of this node has an established BGP connection, and which.
-
-        Addresses without a zone; empty where it cannot be told.
-        """
+    async def others(self) -> Others:
+        """Who else of this node speaks BGP. Nobody where it cannot be told."""
         ...
 
     async def holder(self, port: int) -> str:

@@ -62,8 +62,8 @@ def down_for(error: GobgpError) -> Reason:
 class Obstacles(msgspec.Struct, frozen=True, kw_only=True):
     """What kept a cycle from putting all of its plan in effect.
 
-    `failures` is what gobgpd refused. `in_use` says of a neighbour's address who else speaks to it. `holder`
-    is who listens on our `port`. `unchanged` is why the global part is not what BgpConf says.
+    `failures` is what gobgpd refused. `in_use` says of a neighbour's address why it is left to another.
+    `holder` is who listens on our `port`. `unchanged` is why the global part is not what BgpConf says.
     """
 
     failures: tuple[Failure, ...] = ()
@@ -116,14 +116,10 @@ def _refused_services(failures: Iterable[Failure], plan: BgpPlan) -> dict[Object
 
 
 def _refused_peers(in_use: Mapping[str, str], plan: BgpPlan) -> dict[ObjectRef, Refused]:
-    """The peers left alone because somebody else on this node speaks to them."""
+    """The peers left to somebody else on this node."""
     return {
-        ref(Kind.BGP_PEER, plan.peers[address].name): Refused(
-            Reason.PEER_IN_USE_BY_OTHER,
-            f"{who} of this node has a BGP connection to {address} already, and a second one would cost it "
-            "its routes: end its session, or leave this router to it",
-        )
-        for address, who in sorted(in_use.items())
+        ref(Kind.BGP_PEER, plan.peers[address].name): Refused(Reason.PEER_IN_USE_BY_OTHER, why)
+        for address, why in sorted(in_use.items())
         if address in plan.peers
     }
 

@@ -18,6 +18,7 @@ import msgspec
 from openelb_bgp.model.addresses import Address
 
 BGP_PORT = 179
+_BGP_PORT_TEXT = ":00B3 "
 
 # /proc/net is that of the main thread, whose namespace may be another one.
 _TABLES = (Path("/proc/thread-self/net/tcp"), Path("/proc/thread-self/net/tcp6"))
@@ -74,7 +75,15 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     peer_port: int
     local: Address
     local_port: int
+    inode: int
     owner: Owner
+
+
+class OthersBgp(msgspec.Struct, frozen=True):
+    """Other BGP speakers of this node: their established connections, sorted, and whether one listens."""
+
+    connections: tuple[Connection, ...] = ()
+    listens: bool = False
 
 
 def listener_on(port: int, *, exclude_pids: Collection[int] = ()) -> Listener | None:
@@ -88,15 +97,16 @@ def listener_on(port: int, *, exclude_pids: Collection[int] = ()) -> Listener | 
     return None
 
 
-def established_bgp(exclude_pids: Collection[int]) -> tuple[Connection, ...]:
-    """The established BGP connections of this network namespace, sorted, but for those of these processes.
+def others_bgp(exclude: Collection[int]) -> OthersBgp:
+    """Who of this network namespace speaks BGP, but for the sockets of these inodes.
 
-    A process that cannot be seen cannot be left out either: then its own connections are among them, to be
-    told by their ends. Empty when the tables cannot be read.
+    An inode is the same for every process, in whichever container it runs. A connection that nobody has
+    accepted yet is nobody's, and left out. Nothing when the tables cannot be read.
     """
-    rows = [
+    rows = [one for one in _read_tables(_BGP_PORT_TEXT) if one.inode not in (0, *exclude)]
+    ports = [
         one
-        for one in _read_tables()
+        for one in rows
         if one.state is TcpState.ESTABLISHED and BGP_PORT in (one.local_port, one.remote_port)
     ]
     found = [
@@ -105,13 +115,14 @@ def established_bgp(exclude_pids: Collection[int]) -> tuple[Connection, ...]:
             peer_port=row.remote_port,
             local=row.local,
             local_port=row.local_port,
+            inode=row.inode,
             owner=owner,
         )
-        for row, owner in _owned(rows, exclude_pids)
+        for row, owner in _owned(ports, ())
     ]
-    return tuple(
-        sorted(found, key=lambda one: (str(one.peer), one.peer_port, str(one.local), one.local_port))
-    )
+    found.sort(key=lambda one: (str(one.peer), one.peer_port, str(one.local), one.local_port))
+    listens = any(one.state is TcpState.LISTEN and one.local_port == BGP_PORT for one in rows)
+    return OthersBgp(tuple(found), listens=listens)
 
 
 def parse_tcp(table: str, *, byteorder: str = sys.byteorder) -> Iterator[TcpSocket]:
@@ -157,11 +168,12 @@ def _address(raw: bytes) -> Address:
     return IPv6Address(raw).ipv4_mapped or IPv6Address(raw)
 
 
-def _read_tables() -> Iterator[TcpSocket]:
+def _read_tables(having: str = "") -> Iterator[TcpSocket]:
+    """The rows of all tables that have this text in them: a busy node has tens of thousands of others."""
     for path in _TABLES:
         # Without IPv6 there is no tcp6.
-        with contextlib.suppress(OSError):
-            yield from parse_tcp(path.read_text())
+        with contextlib.suppress(OSError), path.open() as table:
+            yield from parse_tcp("".join(line for line in table if having in line))
 
 
 def _owned(rows: Collection[TcpSocket], exclude: Collection[int]) -> Iterator[tuple[TcpSocket, Owner]]:

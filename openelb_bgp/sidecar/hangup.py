@@ -1,4 +1,4 @@
-"""Ends a daemon's BGP connections to one neighbour without a word.
+"""A daemon's sockets: which they are, and how to end its BGP connections to one neighbour without a word.
 
 gobgpd sends a NOTIFICATION when a peer is edited or deleted, and the neighbour then forgets our routes. A
 connection that just closes is a restart to it, and it keeps them for the restart time (RFC 4724, 4.2). So
@@ -36,6 +36,14 @@ def hang_up(pid: int, neighbour: str) -> int:
     return sum(_shut_down(pid, descriptor, scope=scope) for descriptor in _descriptors(pid, inodes))
 
 
+def sockets(pid: int) -> tuple[int, ...]:
+    """The inodes of the process's sockets, sorted; none where its descriptors cannot be read."""
+    try:
+        return tuple(sorted(int(inode) for _, inode in _held(pid)))
+    except OSError:
+        return ()
+
+
 def connections(table: str, address: Address) -> Iterator[str]:
     """The inodes of established connections with that neighbour in a text of /proc/PID/net/tcp[6].
 
@@ -61,13 +69,18 @@ def _host(endpoint: str) -> Address:
 
 def _descriptors(pid: int, inodes: Iterable[str]) -> Iterator[int]:
     wanted = frozenset(inodes)
+    return (descriptor for descriptor, inode in _held(pid) if inode in wanted)
+
+
+def _held(pid: int) -> Iterator[tuple[int, str]]:
+    """Each descriptor of the process that is a socket, with its inode. Raises OSError."""
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
             match = _SOCKET.match(str(entry.readlink()))
         except FileNotFoundError:
             continue
-        if match and match[1] in wanted:
-            yield int(entry.name)
+        if match:
+            yield int(entry.name), match[1]
 
 
 def _shut_down(pid: int, descriptor: int, *, scope: int | None) -> bool:

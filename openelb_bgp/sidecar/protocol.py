@@ -69,7 +69,8 @@ class Dump:
     `pid` is None between two lives, `ready` says that the API socket accepts connections, `version` is of
     the running daemon as its `--version` says, `started_at` ISO 8601 in UTC, `restarts` counts since the
     sidecar started, `adopted` says that a former sidecar started the daemon. Of `last_output` the last is
-    the newest; it is what the daemon wrote to stdout and stderr.
+    the newest; it is what the daemon wrote to stdout and stderr. `sockets` are the inodes of the daemon's
+    sockets, by which it is known from others in the kernel's tables, in another PID namespace too.
     """
 
     kind: str
@@ -84,6 +85,7 @@ class Dump:
     crash_loop: bool
     last_output: tuple[str, ...]
     api: str
+    sockets: tuple[int, ...] = ()
 
 
 def parse_order(line: bytes) -> Order:
@@ -163,8 +165,14 @@ def parse_dump(fields: Mapping[str, object]) -> Dump:
                 crash_loop=crash_loop,
                 last_output=tuple(str(each) for each in last_output),
                 api=api,
+                sockets=_inodes(fields.get("sockets")),
             )
     raise ValueError(f"not a dump: {fields!r}")
+
+
+def _inodes(found: object) -> tuple[int, ...]:
+    """A sidecar of an earlier version does not tell them."""
+    return tuple(one for one in found if isinstance(one, int)) if isinstance(found, list) else ()
 
 
 def _exit(fields: Mapping[str, object]) -> Exit:

@@ -276,6 +276,7 @@ class Supervisor:
             crash_loop=self._lives.crash_loop,
             last_output=(self._failure,) if self._failure else self._output.last_lines(),
             api=self._task.place.api_target,
+            sockets=hangup.sockets(alive.identity.pid) if alive else (),
         )
 
     # Signals

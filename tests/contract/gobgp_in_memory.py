@@ -8,7 +8,7 @@ stopped from inside, and refuse.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
-from openelb_bgp.bgp.daemon import CannotRestart
+from openelb_bgp.bgp.daemon import CannotRestart, Others
 from openelb_bgp.bgp.gobgp.canonical import canonical
 from openelb_bgp.bgp.gobgp.client import ResetDirection
 from openelb_bgp.bgp.gobgp.errors import NotStarted, Rejected, SidecarHung, SidecarUnavailable
@@ -135,7 +135,8 @@ class MemoryDaemon:
         self.absent = False
         self.may_restart = True
         self.said: list[str] = []
-        self.others: dict[str, str] = {}
+        self.neighbours_of_others: dict[str, str] = {}
+        self.other_listens = False
         self.on_port = ""
         self.hung_up: set[str] = set()
         self.lives = 1
@@ -169,8 +170,9 @@ class MemoryDaemon:
     async def last_words(self) -> Sequence[str]:
         return self.said
 
-    async def rivals(self) -> Mapping[str, str]:
-        return self.others
+    async def others(self) -> Others:
+        speak_to = self.neighbours_of_others
+        return Others(speak_to, exist=self.other_listens or bool(speak_to))
 
     async def holder(self, port: int) -> str:
         return self.on_port

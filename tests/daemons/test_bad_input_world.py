@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ time.sleep(600)
 def new(lan: Lan, tmp_path: Path) -> Callable[..., OpenElb]:
     """Makes processes of ours in one node, over one folder of manifests and one state."""
 
-    def make(*arguments: str, **settings: str) -> OpenElb:
+    def make(*arguments: str, **settings: Any) -> OpenElb:
         made = OpenElb(lan.nodes[0], tmp_path, *arguments, **settings)
         made.write("good", *cluster(lan))
         return made

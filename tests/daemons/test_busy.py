@@ -10,7 +10,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from openelb_bgp.host.busy import Connection, Listener, Owner, established_bgp, listener_on
+from openelb_bgp.host.busy import Connection, Listener, OthersBgp, Owner, listener_on, others_bgp
+from openelb_bgp.sidecar.hangup import sockets
 from tests.daemons.harness.inside import call_inside
 from tests.daemons.harness.netns import Lan, Namespace
 
@@ -71,7 +72,7 @@ def test_finds_a_bgp_connection_whoever_opened_it_and_leaves_out_our_own(
         other_process(node, here) as process,
         call_inside(router, lambda: socket.create_connection((here, 179), timeout=5)) as opened,
     ):
-        # Until it is accepted, a connection belongs to nobody.
+        # Until it is accepted, a connection belongs to nobody. Its socket is made after the listener's.
         wait_for(process, "accepted")
         port = opened.getsockname()[1]
         accepted = Connection(
@@ -79,6 +80,7 @@ def test_finds_a_bgp_connection_whoever_opened_it_and_leaves_out_our_own(
             peer_port=port,
             local=ip_address(here),
             local_port=179,
+            inode=max(sockets(process.pid)),
             owner=command_of(process.pid),
         )
         dialled = Connection(
@@ -86,10 +88,11 @@ def test_finds_a_bgp_connection_whoever_opened_it_and_leaves_out_our_own(
             peer_port=179,
             local=ip_address(there),
             local_port=port,
+            inode=os.fstat(opened.fileno()).st_ino,
             owner=command_of(os.getpid()),
         )
-        assert call_inside(node, lambda: established_bgp(())) == (accepted,)
-        assert call_inside(node, lambda: established_bgp({process.pid})) == ()
-        assert call_inside(router, lambda: established_bgp(())) == (dialled,)
-        assert call_inside(router, lambda: established_bgp({os.getpid()})) == ()
-    assert call_inside(node, lambda: established_bgp(())) == ()
+        assert call_inside(node, lambda: others_bgp(())) == OthersBgp((accepted,), listens=True)
+        assert call_inside(node, lambda: others_bgp(sockets(process.pid))) == OthersBgp()
+        assert call_inside(router, lambda: others_bgp(())) == OthersBgp((dialled,))
+        assert call_inside(router, lambda: others_bgp({dialled.inode})) == OthersBgp()
+    assert call_inside(node, lambda: others_bgp(())) == OthersBgp()

@@ -26,6 +26,8 @@ from tests.daemons.harness.processes import Daemon
 from tests.daemons.harness.waiting import wait_until
 
 METRICS_PORT = 9953
+OWN_PIDS = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""What a program's arguments begin with that shall see no process but its own."""
 Object = dict[str, Any]
 
 
@@ -41,8 +43,12 @@ class OpenElb:
         gobgp_version: str = NEW,
         node_name: str = "node1",
         disk: str = "",
+        own_pids: bool = False,
     ) -> None:
-        """`disk` is the size of a file system for the state that only the process sees, such as `1m`."""
+        """`disk` is the size of a file system for the state that only the process sees, such as `1m`.
+
+        `own_pids`: it sees no process but its own, as in a container.
+        """
         self.space, self.folder, self.node_name = space, folder, node_name
         self.manifests, self.state = folder / "manifests", folder / "state"
         self.runtime = folder / f"run-{node_name}"
@@ -57,6 +63,8 @@ class OpenElb:
             self.state.mkdir(exist_ok=True)
             mount = f'mount -t tmpfs -o size={disk} tmpfs "$1" && shift && exec "$@"'
             argv = ["unshare", "--mount", "sh", "-c", mount, "sh", str(self.state), *argv]
+        if own_pids:
+            argv = [*OWN_PIDS, *argv]
         log = folder / f"{command}-{node_name}.log"
         self.daemon = Daemon(space.argv(*argv, *arguments), log=log)
 
