@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from lab.cluster.kubelet import AccountFolder, make_node, make_pod, pod_token
 from openelb_bgp.kube.access import Access, in_pod
 from openelb_bgp.runtime.clock import SystemClock
+from tests.daemons.harness.openelb import program
+from tests.daemons.harness.processes import Daemon
 
 from .harness.control_plane import ControlPlane
 from .rendered import BASE, rendered
@@ -58,3 +60,11 @@ def account_of(plane: ControlPlane, folder: Path, component: str, *, node: str =
     account = AccountFolder(folder / f"{name}-{node}")
     account.write(token=token, ca=plane.ca.read_text(), namespace=NAMESPACE)
     return Account(plane, account.folder, token)
+
+
+def controller_daemon(account: Account, folder: Path, *, webhook_port: int = 0) -> Daemon:
+    """The controller as its pod runs it, but on loopback; it is not started yet. Port 0: no webhook."""
+    environment = [f"{name}={value}" for name, value in account.environment().items()]
+    arguments = (f"--webhook-port={webhook_port}", "--metrics-addr=127.0.0.1:0", "--leader-elect")
+    argv = ("env", *environment, str(program()), "controller", *arguments)
+    return Daemon(argv, log=folder / f"controller-{webhook_port}.log")

@@ -12,11 +12,10 @@ import pytest
 
 from lab.cluster.api import Api
 from openelb_bgp.kube.certs import from_secret
-from tests.daemons.harness.openelb import program
 from tests.daemons.harness.processes import Daemon
 from tests.daemons.harness.waiting import wait_until
 
-from .component_account import NAMESPACE, Account, account_of
+from .component_account import NAMESPACE, Account, account_of, controller_daemon
 from .harness.control_plane import ControlPlane
 from .rendered import BASE, one, rendered
 
@@ -43,17 +42,10 @@ def port() -> int:
 
 @pytest.fixture
 async def controller(account: Account, port: int, tmp_path: Path) -> AsyncIterator[Daemon]:
-    daemon = _controller(account, port, tmp_path)
+    daemon = controller_daemon(account, tmp_path, webhook_port=port)
     daemon.start()
     yield daemon
     daemon.end()
-
-
-def _controller(account: Account, port: int, folder: Path) -> Daemon:
-    environment = [f"{name}={value}" for name, value in account.environment().items()]
-    arguments = (f"--webhook-port={port}", "--metrics-addr=127.0.0.1:0", "--leader-elect")
-    argv = ("env", *environment, str(program()), "controller", *arguments)
-    return Daemon(argv, log=folder / f"controller-{port}.log")
 
 
 def _trusted(api: Api) -> bytes:
@@ -125,9 +117,31 @@ async def test_a_webhook_port_that_is_taken_is_one_line_and_an_exit_code(
     with socket.socket() as taken:
         taken.bind(("", 0))
         taken.listen()
-        daemon = _controller(account, taken.getsockname()[1], tmp_path)
+        daemon = controller_daemon(account, tmp_path, webhook_port=taken.getsockname()[1])
         daemon.start()
         await wait_until(lambda: daemon.exit_code is not None, within=SOON)
     assert daemon.exit_code == 1
     assert "for the webhook cannot be listened on" in daemon.output()
     assert "choose another with --webhook-port" in daemon.output()
+
+
+async def test_what_the_webhook_could_not_refuse_is_reported_by_the_controller(
+    account: Account, controller: Daemon
+) -> None:
+    """Nobody asks the webhook here: there is no configuration of it."""
+    api = account.plane.api
+    default = {"annotations": {"eip.openelb.kubesphere.io/is-default-eip": "true"}}
+    for name, address in (("a", "192.0.2.0/24"), ("b", "192.0.2.128/25"), ("c", "198.51.100.9-198.51.100.1")):
+        document = {"apiVersion": API_VERSION, "kind": "Eip", "metadata": {"name": name, **default}}
+        api.create({**document, "spec": {"address": address}})
+
+    def reasons() -> dict[str, str]:
+        return {one["metadata"]["name"]: _valid(one).get("reason", "") for one in api.items("Eip")}
+
+    await wait_until(lambda: all(reasons().values()), within=SOON, what=controller.output())
+    assert reasons() == {"a": "Valid", "b": "Overlap", "c": "Invalid"}
+
+
+def _valid(document: dict[str, Any]) -> dict[str, str]:
+    conditions = document.get("status", {}).get("conditions", [])
+    return next((one for one in conditions if one["type"] == "Valid"), {})

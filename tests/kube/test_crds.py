@@ -2,7 +2,6 @@
 
 import copy
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from openelb_bgp.kube.crds import definitions
 from openelb_bgp.report.columns import COLUMNS
 
 from .harness.control_plane import ControlPlane
-from .openelb_crds import openelb_crds
 
 ROOT = Path(__file__).parents[2]
 CRDS = ROOT / "manifests" / "crds"
@@ -147,121 +145,3 @@ def test_kubectl_prints_openelbs_columns_and_ours_with_wide(ours: Api, control_p
 def test_kubectl_explains_every_field(ours: Api, control_plane: ControlPlane) -> None:
     said = control_plane.kubectl("explain", "bgppeer.spec.conf.peerAs")
     assert "0 takes whatever eBGP AS it shows" in said
-
-
-STORED: tuple[dict[str, Any], ...] = (
-    {"kind": "Eip", "metadata": {"name": "nonsense"}, "spec": {"address": "all of them"}},
-    {
-        "kind": "Eip",
-        "metadata": {"name": "slash"},
-        "spec": {"address": "192.0.2.0/24", "protocol": "vip", "interface": "a/b"},
-    },
-    {"kind": "BgpConf", "metadata": {"name": "default"}, "spec": {"as": -1, "listenAddresses": ["eth0"]}},
-    {"kind": "BgpPeer", "metadata": {"name": "nobody"}},
-    {"kind": "BgpPeer", "metadata": {"name": "empty"}, "spec": {}},
-    {
-        "kind": "BgpPeer",
-        "metadata": {"name": "wrong"},
-        "spec": {
-            "conf": {"neighborAddress": "router", "peerAs": -5, "authPassword": "x" * 5000},
-            "timers": {"config": {"holdTime": "9s"}},
-            "nodeSelector": {"matchExpressions": [{"key": "a", "operator": "Equals"}] * 300},
-            "ebgpMultihop": {"multihopTtl": -1},
-        },
-    },
-)
-
-
-# What OpenELB's definitions take and ours refuse: it shows which are in force.
-_PROBES = (
-    {"kind": "Eip", "spec": {"address": "x"}},
-    {"kind": "BgpConf", "spec": {"as": 0}},
-    {"kind": "BgpPeer", "spec": {}},
-)
-_CONDITION = {"type": "Valid", "status": "False", "reason": "Invalid", "message": "x"}
-
-
-def test_bad_objects_stored_before_get_their_reason_and_stay_editable(
-    own_control_plane: ControlPlane,
-) -> None:
-    api = own_control_plane.api
-    _install_openelb(own_control_plane)
-    before = [api.create({"apiVersion": API_VERSION, **one}) for one in STORED]
-    _replace_openelb(own_control_plane)
-    for one in before:
-        kind, name = one["kind"], one["metadata"]["name"]
-        _write_status(api, kind, name, {"conditions": [_CONDITION]})
-        finalizers = ["finalizer.ipam.kubesphere.io/v1alpha1"]
-        api.patch(kind, name, {"metadata": {"labels": {"a": "b"}, "finalizers": finalizers}})
-        api.delete(kind, name)
-        after = api.get(kind, name)
-        assert after.get("spec") == one.get("spec")
-        assert after["status"] == {"conditions": [_CONDITION]}
-        api.patch(kind, name, {"metadata": {"finalizers": None}})
-        assert api.find(kind, name) is None
-
-
-def test_a_status_of_openelbs_is_readable_without_the_password_and_gives_way_to_ours(
-    own_control_plane: ControlPlane,
-) -> None:
-    api = own_control_plane.api
-    _install_openelb(own_control_plane)
-    spec = {"conf": {"neighborAddress": "192.0.2.1", "peerAs": 65001, "authPassword": "hunter2"}}
-    api.create({"apiVersion": API_VERSION, "kind": "BgpPeer", "metadata": {"name": "leaf"}, "spec": spec})
-    counts = {"update": "5", "withdrawPrefix": "1"}
-    state = {
-        "authPassword": "hunter2",
-        "peerType": 1,
-        "messages": {"received": counts},
-        "sessionState": "ACTIVE",
-    }
-    api.patch(
-        "BgpPeer",
-        "leaf",
-        {"status": {"nodesPeerStatus": {"n1": {"peerState": state}, "n2": {"peerState": state}}}},
-        subresource="status",
-    )
-    _replace_openelb(own_control_plane)
-    kept = {"peerType": 1, "messages": {"received": {"update": "5"}}, "sessionState": "ACTIVE"}
-    assert api.get("BgpPeer", "leaf")["status"] == {
-        "nodesPeerStatus": {"n1": {"peerState": kept}, "n2": {"peerState": kept}}
-    }
-    ours = {"peerType": "external", "messages": {"received": {"update": 6}}, "sessionState": "ESTABLISHED"}
-    _write_status(api, "BgpPeer", "leaf", {"nodesPeerStatus": {"n1": {"peerState": ours}}})
-    assert api.get("BgpPeer", "leaf")["status"]["nodesPeerStatus"]["n1"] == {"peerState": ours}
-
-
-def test_objects_from_openelb_0_3_on_are_still_there(own_control_plane: ControlPlane) -> None:
-    api = own_control_plane.api
-    _install_openelb(own_control_plane, stored="v1alpha1")
-    old = {"apiVersion": "network.kubesphere.io/v1alpha1", "kind": "Eip", "metadata": {"name": "old"}}
-    api.create({**old, "spec": {"address": "192.0.2.0/24"}})
-    _install_openelb(own_control_plane)
-    _replace_openelb(own_control_plane)
-    assert api.get("Eip", "old")["spec"] == {"address": "192.0.2.0/24"}
-    crd = api.get("CustomResourceDefinition", "eips.network.kubesphere.io")
-    assert crd["status"]["storedVersions"] == ["v1alpha1", "v1alpha2"]
-    assert crd["metadata"]["annotations"].keys() == {"kubectl.kubernetes.io/last-applied-configuration"}
-
-
-def _install_openelb(plane: ControlPlane, *, stored: str = "v1alpha2") -> None:
-    for definition in openelb_crds(stored=stored):
-        plane.kubectl("apply", "-f", "-", stdin=json.dumps(definition))
-        plane.kubectl("wait", "--for=condition=Established", f"crd/{definition['metadata']['name']}")
-
-
-def _replace_openelb(plane: ControlPlane) -> None:
-    """Apply ours over theirs; the API server takes a changed definition up a moment later."""
-    _install(plane)
-    deadline = time.monotonic() + 20
-    for probe in _PROBES:
-        document = {"apiVersion": API_VERSION, "metadata": {"name": "probe"}, **probe}
-        while _refusal(plane.api, document) is None:
-            assert time.monotonic() < deadline, f"{document} is still accepted"
-            time.sleep(0.05)
-
-
-def _write_status(api: Api, kind: str, name: str, status: dict[str, Any]) -> None:
-    """As the controller writes it."""
-    document = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "status": status}
-    api.apply(document, manager="openelb-controller", subresource="status")

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lab.cluster.api import Api, ApiError
 from openelb_bgp.kube.certs import from_secret, made, to_secret
@@ -28,7 +30,9 @@ from .component_account import NAMESPACE, Account, account_of
 from .harness.control_plane import ControlPlane
 from .rendered import BASE, one, rendered
 
-CRDS = Path(__file__).parents[2] / "manifests" / "crds"
+ROOT = Path(__file__).parents[2]
+CRDS = ROOT / "manifests" / "crds"
+CORPUS = ROOT / "tests" / "unit" / "corpus"
 HOST = "127.0.0.1"
 SOON = 20.0
 DAY = 86400.0
@@ -67,10 +71,10 @@ class Controller:
         """Return once the API server asks the webhook, as a new pool that overlaps shows."""
         await wait_until(lambda: self.refusal(eip("probe", "192.0.2.0/24")), within=SOON)
 
-    async def refusal(self, document: dict[str, Any]) -> str:
+    async def refusal(self, document: dict[str, Any], **query: str) -> str:
         """What is said against a new object; empty where nothing is."""
         try:
-            await self.create(document, dryRun="All")
+            await self.create(document, dryRun="All", **query)
         except ApiError as error:
             return error.message
         return ""
@@ -90,7 +94,9 @@ def eip(name: str, address: str, **more: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def controller(account: Account, *, leads: bool = True) -> AsyncIterator[Controller]:
+async def controller(
+    account: Account, *, leads: bool = True, folder: Path | None = None
+) -> AsyncIterator[Controller]:
     """The parts of a controller that answer, put together as `origin` does, under the manifests' rights."""
     clock, store = SystemClock(), Store()
     async with Client(account.access(), clock, manager="openelb-controller") as client:
@@ -101,7 +107,7 @@ async def controller(account: Account, *, leads: bool = True) -> AsyncIterator[C
                 store.apply(batch)
 
         webhook = Webhook(judge_by(lambda: store.snapshot, namespace=NAMESPACE, clock=clock))
-        trust = Trust(client, clock, namespace=NAMESPACE, names=[HOST], use=webhook.use)
+        trust = Trust(client, clock, namespace=NAMESPACE, names=[HOST], use=webhook.use, folder=folder)
         tasks = {"feed": feed, **trust.tasks()}
         if leads:
             tasks["lead"] = lambda: trust.lead(client)
@@ -118,7 +124,7 @@ async def controller(account: Account, *, leads: bool = True) -> AsyncIterator[C
 @pytest.fixture
 def account(control_plane: ControlPlane, tmp_path: Path) -> Account:
     control_plane.kubectl("apply", "-k", str(CRDS))
-    control_plane.kubectl("wait", "--for=condition=Established", "crd/eips.network.kubesphere.io")
+    control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     return account_of(control_plane, tmp_path, "controller")
 
 
@@ -149,6 +155,68 @@ async def test_the_api_server_believes_and_asks_it_and_users_read_its_words(acco
         gone = await asyncio.to_thread(plane.try_kubectl, "delete", "eip", "lan")
         assert gone.returncode == 0
         assert "Warning: addresses of Eip lan are in use: default/web (192.0.2.7)" in gone.stderr
+
+
+async def test_schema_and_webhook_together_refuse_all_that_decoding_cannot_use(account: Account) -> None:
+    async with controller(account) as ours:
+        ours.configure()
+        await ours.create(eip("lan", "192.0.2.0/24"))
+        await ours.in_force()
+        await asyncio.to_thread(ours.api.delete, "Eip", "lan")
+        await wait_until(lambda: not ours.store.snapshot.eips, within=SOON)
+        wrong = {}
+        for case in _cases():
+            refusal = await ours.refusal(case["object"], fieldValidation="Ignore")
+            if bool(refusal) is not ("fatal" in case or "schema" in case):
+                wrong[case["case"]] = refusal
+    assert wrong == {}
+
+
+def _cases() -> list[dict[str, Any]]:
+    return [
+        case
+        for file in sorted(CORPUS.glob("*.yaml"))
+        for case in yaml.safe_load_all(file.read_text())
+        if case["object"].get("kind") in ("Eip", "BgpConf", "BgpPeer")
+        and case["object"].get("apiVersion") == "network.kubesphere.io/v1alpha2"
+    ]
+
+
+async def test_what_is_left_out_of_a_peer_is_a_warning_that_kubectl_prints(account: Account) -> None:
+    spec = {
+        "conf": {"neighborAddress": "192.0.2.1", "peerAs": 65001},
+        "timers": {"config": {"holdTime": "9", "keepaliveInterval": "30"}},
+    }
+    peer = {"apiVersion": "network.kubesphere.io/v1alpha2", "kind": "BgpPeer", "metadata": {"name": "leaf"}}
+    async with controller(account) as ours:
+        ours.configure()
+        await ours.create(eip("lan", "192.0.2.0/24"))
+        await ours.in_force()
+        said = await asyncio.to_thread(
+            account.plane.try_kubectl, "create", "-f", "-", stdin=json.dumps({**peer, "spec": spec})
+        )
+    assert said.returncode == 0
+    assert "Warning: spec.timers.config.keepaliveInterval '30': is not below holdTime" in said.stderr
+
+
+async def test_a_certificate_in_a_folder_is_used_in_place_of_our_own(
+    account: Account, tmp_path: Path
+) -> None:
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    given = made([HOST], now=time.time())
+    for name, content in (
+        ("tls.crt", given.serving),
+        ("tls.key", given.serving_key),
+        ("ca.crt", given.trusted),
+    ):
+        (folder / name).write_bytes(content)
+    async with controller(account, folder=folder) as ours:
+        ours.configure()
+        await wait_until(lambda: ours.bundle() == base64.b64encode(given.trusted).decode(), within=SOON)
+        await ours.create(eip("lan", "192.0.2.0/24"))
+        await ours.in_force()
+        assert ours.secret() == {}
 
 
 async def test_with_the_webhook_down_everything_is_stored(account: Account) -> None:
