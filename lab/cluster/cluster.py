@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab.cluster.api import Api
-from lab.cluster.installation import install, load, mount_account, our_pod, pod_environment
+from lab.cluster.installation import SYSTEM, install, load, mount_account, our_pod, pod_environment
 from lab.cluster.plane import Plane, make_plane
 from lab.errors import LabError
 from lab.namespaces import Namespace
@@ -55,7 +55,8 @@ class Cluster:
         self.kubectl_script.chmod(0o755)
         self.start_again()
         self._start("kube-controller-manager", plane.controller_manager())
-        install(self.api, plane)
+        install(self.api, plane, service_network=True)
+        self._own_webhook()
         load(self.api, manifests)
 
     def kill(self) -> None:
@@ -81,6 +82,13 @@ class Cluster:
             pod = our_pod(self.api, component, node=node, address=address)
             mount_account(self.api, self.plane, pod, account, seconds=_TOKEN_SECONDS)
         return pod_environment(ADDRESS, self.plane.ports.api, account)
+
+    def _own_webhook(self) -> None:
+        """Let the controller, which runs beside the API server, have its Service's address."""
+        service = self.api.get("Service", "openelb-controller", namespace=SYSTEM)
+        for address in service["spec"]["clusterIPs"]:
+            length = 128 if ":" in address else 32
+            self._space.run("ip", "address", "add", f"{address}/{length}", "dev", "lo")
 
     def _start(self, name: str, argv: tuple[str, ...]) -> None:
         self._processes.start(name, self._space.argv(*argv))

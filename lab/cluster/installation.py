@@ -16,15 +16,21 @@ SYSTEM = "openelb-system"
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 
 _DEFINITION = "CustomResourceDefinition"
-_NOT_RUN = ("Deployment", "DaemonSet", "Service", "PodDisruptionBudget", "ValidatingWebhookConfiguration")
-"""Of the base: what somebody else starts here, and the webhook, which no Service network leads to."""
+_NOT_RUN = {"Deployment", "DaemonSet", "PodDisruptionBudget"}
+"""Of the base: what somebody else starts here."""
+_SERVICE_NETWORK = {"Service", "ValidatingWebhookConfiguration"}
+"""Of the base: the webhook, which the API server reaches by its Service."""
 
 
-def install(api: Api, plane: Plane) -> None:
-    """Apply what of the base gives our kinds, and our processes their names and rights."""
+def install(api: Api, plane: Plane, *, service_network: bool = False) -> None:
+    """Apply what of the base gives our kinds, and our processes their names and rights.
+
+    Also the webhook, where the API server reaches Services.
+    """
+    left_out = _NOT_RUN if service_network else _NOT_RUN | _SERVICE_NETWORK
     objects = list(yaml.safe_load_all(run(plane.kubectl("kustomize", str(MANIFESTS / "base")))))
     for obj in objects:
-        if obj["kind"] not in _NOT_RUN:
+        if obj["kind"] not in left_out:
             api.apply(obj, manager="kubectl")
     names = [obj["metadata"]["name"] for obj in objects if obj["kind"] == _DEFINITION]
     wait_until(

@@ -37,7 +37,7 @@ _CONTROLLERS = (
 
 # How often etcd tells the API server how far it is. Debian's 3.4.23 cannot be asked, as API servers ask
 # 3.4.25 and later: a watch without a resourceVersion would wait for it in vain (seen with 1.34).
-_PROGRESS = "500ms"
+_PROGRESS = "1s"
 
 
 @dataclass(frozen=True, slots=True)
