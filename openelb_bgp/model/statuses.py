@@ -209,6 +209,14 @@ class VipStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     master: tuple[str, ...] = ()
 
 
+class SpeakerSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The report at a glance, for columns that can only show what stands somewhere: `2/2` is up of all."""
+
+    sessions: str = "0/0"
+    routes: str = "0/0"
+    problems: int = 0
+
+
 class SpeakerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Of a Speaker: what one node does and observes.
 
@@ -229,6 +237,7 @@ class SpeakerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     vip: VipStatus = VipStatus()
     problems: tuple[Problem, ...] = ()
     draining: bool = False
+    summary: SpeakerSummary = SpeakerSummary()
 
 
 MAX_PROBLEMS = 100

@@ -19,6 +19,7 @@ from openelb_bgp.model.statuses import (
     RouteCounts,
     SessionStatus,
     SpeakerStatus,
+    SpeakerSummary,
     VipStatus,
 )
 from openelb_bgp.ports import Announcement
@@ -75,7 +76,7 @@ def speaker_status(
     """
     before = previous or SpeakerStatus()
     parts = [one.status for one in announcements]
-    return SpeakerStatus(
+    status = SpeakerStatus(
         started_at=started_at,
         boot_id=boot_id,
         gobgp=next((part.gobgp for part in parts if part.gobgp != GobgpStatus()), GobgpStatus()),
@@ -92,6 +93,16 @@ def speaker_status(
         vip=VipStatus(master=tuple(sorted({one for part in parts for one in part.vip.master}))),
         problems=bounded([*problems, *_found_here(announcements)]),
         draining=draining,
+    )
+    return msgspec.structs.replace(status, summary=_summary(status))
+
+
+def _summary(status: SpeakerStatus) -> SpeakerSummary:
+    up = sum(session.peer_state.is_established for session in status.sessions)
+    return SpeakerSummary(
+        sessions=f"{up}/{len(status.sessions)}",
+        routes=f"{status.routes.announced}/{status.routes.desired}",
+        problems=len(status.problems),
     )
 
 

@@ -5,11 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
 from lab.cluster.api import Api, ApiError
 from openelb_bgp.kube.crds import definitions
+from openelb_bgp.model.statuses import GobgpStatus, SpeakerStatus, SpeakerSummary
 from openelb_bgp.report.columns import COLUMNS
 
 from .harness.control_plane import ControlPlane
@@ -140,6 +142,24 @@ def test_kubectl_prints_openelbs_columns_and_ours_with_wide(ours: Api, control_p
     assert wide[0].split() == [column.title for column in COLUMNS["Eip"]]
     assert wide[1].split()[4:] == ["layer2", "true", "1", "node:", "n1"]
     assert "eip.network.kubesphere.io/lan" in control_plane.kubectl("get", "networking", "-o", "name")
+
+
+def test_a_speaker_is_read_at_a_glance(ours: Api, control_plane: ControlPlane) -> None:
+    status = SpeakerStatus(
+        gobgp=GobgpStatus(version="4.8.0", asn=65000, router_id="192.0.2.11"),
+        standing_in_for=("n3",),
+        summary=SpeakerSummary(sessions="1/2", routes="12/12", problems=1),
+    )
+    document = {"apiVersion": API_VERSION, "kind": "Speaker", "metadata": {"name": "n1"}}
+    ours.create(document)
+    ours.apply({**document, "status": msgspec.to_builtins(status)}, subresource="status")
+    plain = [line.split() for line in control_plane.kubectl("get", "speakers").splitlines()]
+    assert plain == [
+        ["NAME", "AS", "SESSIONS", "ROUTES", "PROBLEMS", "AGE"],
+        ["n1", "65000", "1/2", "12/12", "1"],
+    ]
+    wide = control_plane.kubectl("get", "speakers", "-o", "wide").splitlines()
+    assert wide[1].split()[5:] == ["192.0.2.11", "4.8.0", '["n3"]']
 
 
 def test_kubectl_explains_every_field(ours: Api, control_plane: ControlPlane) -> None:

@@ -69,8 +69,14 @@ def test_the_eips_columns_are_openelbs_and_ours_only_when_wide() -> None:
         ("usage", ".status.usage"),
         ("total", ".status.poolSize"),
     ]
-    titles = ["NAME", *(one["name"].upper() for one in columns)]
-    assert titles == [column.title for column in COLUMNS["Eip"]]
+
+
+@pytest.mark.parametrize("kind", ["Eip", "BgpConf", "BgpPeer", "Speaker"])
+def test_kubectl_shows_the_columns_that_our_own_get_shows(kind: str) -> None:
+    stored = definitions()[f"network.kubesphere.io_{kind.lower()}s.yaml"]["spec"]["versions"][-1]
+    titles = ["NAME", *(one["name"].upper() for one in stored["additionalPrinterColumns"])]
+    # Ours puts the address or the discovery into one column, which a path cannot.
+    assert [one for one in titles if one != "DISCOVERY"] == [column.title for column in COLUMNS[kind]]
 
 
 def test_no_schema_has_a_default() -> None:

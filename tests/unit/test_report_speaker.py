@@ -20,6 +20,7 @@ from openelb_bgp.model.statuses import (
     RouteCounts,
     SessionStatus,
     SpeakerStatus,
+    SpeakerSummary,
 )
 from openelb_bgp.ports import Announcement
 from openelb_bgp.report.speaker import bounded, interfaces, speaker_status, write_due
@@ -110,6 +111,7 @@ def test_merges_the_announcers_parts_with_the_nodes_links() -> None:
             Problem(object="BgpPeer leaf2", reason="SecretMissing", message="create it"),
         ),
         draining=True,
+        summary=SpeakerSummary(sessions="1/1", routes="3/4", problems=2),
     )
 
 
