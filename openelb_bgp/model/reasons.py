@@ -99,6 +99,9 @@ class Reason(enum.StrEnum):
     STATE_NOT_WRITTEN = "StateNotWritten"
     PROBING_IMPOSSIBLE = "ProbingImpossible"
 
+    # What another load balancer has left.
+    LEFT_BY_OPENELB = "LeftByOpenELB"
+
     @classmethod
     def known(cls, word: str) -> "Reason | None":
         """The Reason of that word; None for one that only another version knows."""

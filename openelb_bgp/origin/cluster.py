@@ -19,6 +19,7 @@ from openelb_bgp.kube.scope import CONTROLLER, SPEAKER, Scope
 from openelb_bgp.kube.source import KubeSource
 from openelb_bgp.kube.status import KubeSink, kube_sink
 from openelb_bgp.kube.stored import stored_statuses
+from openelb_bgp.kube.takeover import tell_of_leftovers
 from openelb_bgp.lib.tasks import supervised
 from openelb_bgp.model.meta import Kind, ObjectRef
 from openelb_bgp.model.statuses import Status
@@ -134,6 +135,7 @@ class _Candidate:
                     {
                         "work": lambda: self._work(client, sink, work),
                         "duties": lambda: self._duties(client),
+                        "takeover": lambda: self._take_over(client, sink),
                     }
                 )
             finally:
@@ -142,6 +144,12 @@ class _Candidate:
     async def _work(self, client: Client, sink: KubeSink, work: Callable[[Post], Awaitable[None]]) -> None:
         await catch_up(client, lambda: self._store.snapshot.services, self._clock)
         await work(Post(sink, lambda: self._stored(client, sink)))
+
+    async def _take_over(self, client: Client, sink: KubeSink) -> None:
+        namespace = self._settings.namespace
+        await tell_of_leftovers(
+            client, lambda events: sink.write((), events), self._clock, namespace=namespace
+        )
 
     async def _stored(self, client: Client, sink: KubeSink) -> Sequence[tuple[ObjectRef, Status]]:
         found = await stored_statuses(client)
