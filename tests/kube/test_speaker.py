@@ -1,0 +1,132 @@
+"""A speaker in a cluster: it announces what the API server shows, and goes on while there is none."""
+
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from lab.cluster.kubelet import remove_pod, set_pod_ready
+from openelb_bgp.model import keys
+from tests.daemons.harness.kernel import RouteDeletions
+from tests.daemons.harness.netns import Lan
+from tests.daemons.harness.waiting import stays, wait_until
+from tests.kube.harness.control_plane import ControlPlane
+from tests.kube.harness.rack import Rack
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+async def rack(
+    control_plane: ControlPlane, new_lan: Callable[..., Lan], tmp_path: Path, namespace: str
+) -> AsyncIterator[Rack]:
+    """Everything runs, and Service `web` is announced."""
+    made = Rack(control_plane, new_lan(), tmp_path, namespace=namespace)
+    try:
+        await made.open()
+        yield made
+    finally:
+        made.close()
+
+
+async def test_an_address_becomes_a_route_and_every_object_says_so(rack: Rack) -> None:
+    await rack.announced("web")
+    announced = rack.seen.condition(rack.key("web"), "Announced")
+    assert (announced["reason"], announced["message"]) == ("Announced", "announced by node1")
+    await wait_until(
+        lambda: "SetBalancer" in dict(rack.seen.events("web")), within=10, what="the event of it"
+    )
+    speaker = rack.api.get("Speaker", "node1")
+    (owner,) = speaker["metadata"]["ownerReferences"]
+    node = rack.api.get("Node", "node1")["metadata"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("Node", "node1", node["uid"])
+    assert [one["peerState"]["sessionState"] for one in speaker["status"]["sessions"]] == ["ESTABLISHED"]
+    await wait_until(
+        lambda: rack.seen.status("Eip", "pool").get("announcedBy") == "1 node: node1",
+        within=10,
+        what="announced by",
+    )
+    await wait_until(lambda: rack.seen.status("Eip", "pool")["ready"], within=10, what="a ready pool")
+    conf = rack.seen.status("BgpConf", "default")["nodesConfStatus"]["node1"]
+    assert conf == {"routerId": rack.space.v4, "as": 65000}
+    peer = rack.seen.status("BgpPeer", "router")["nodesPeerStatus"]["node1"]
+    assert peer["peerState"]["sessionState"] == "ESTABLISHED"
+    printed = rack.control_plane.kubectl("get", "speakers")
+    assert "node1" in printed
+
+
+async def test_services_come_change_and_go(rack: Rack) -> None:
+    rack.api.create(rack.service("next"))
+    rack.pod("next-1", app="next", number=11)
+    await rack.routed("next")
+    await rack.announced("next")
+    local = {"spec": {"externalTrafficPolicy": "Local"}}
+    rack.api.patch("Service", "next", local, namespace=rack.namespace)
+    await rack.announced("next")
+    remove_pod(rack.api, "next-1", namespace=rack.namespace)
+    await wait_until(lambda: not rack.hops("next"), within=20, what="no route without an endpoint")
+    rack.pod("next-2", app="next", number=12)
+    await rack.routed("next")
+    unmanaged = {"metadata": {"annotations": {keys.MANAGED_ANNOTATION: None}}}
+    rack.api.patch("Service", "next", unmanaged, namespace=rack.namespace)
+    await rack.seen.released(rack.key("next"))
+    await wait_until(lambda: not rack.router.paths("198.51.100.2"), within=10, what="the withdrawal")
+    assert rack.hops("web") == [rack.space.v4]
+
+
+async def test_while_the_api_server_is_away_no_route_moves_and_what_changed_is_made_up_for(
+    rack: Rack,
+) -> None:
+    with RouteDeletions(rack.router.namespace) as deletions:
+        rack.proxy.refuse()
+        rack.control_plane.api_server.end()
+        await stays(lambda: rack.router.paths("198.51.100.1"), during=8.0, what="the route")
+        rack.control_plane.start_api_server()
+        rack.api.create(rack.service("meanwhile"))
+        rack.pod("meanwhile-1", app="meanwhile", number=11)
+        rack.proxy.accept()
+        await rack.routed("meanwhile", within=60)
+    assert (deletions.prefixes, rack.router.resets(rack.space.v4)) == ((), 0)
+    await rack.announced("web")
+
+
+async def test_a_speaker_that_starts_without_an_api_server_withdraws_nothing(rack: Rack) -> None:
+    await rack.announced("web")
+    with RouteDeletions(rack.router.namespace) as deletions:
+        rack.speaker.daemon.end(signal.SIGKILL)
+        rack.proxy.refuse()
+        rack.speaker.start()
+        await wait_until(lambda: len(rack.speaker.log) > 0, within=20, what="its first words")
+        await stays(lambda: rack.router.paths("198.51.100.1"), during=8.0, what="the route")
+        rack.proxy.accept()
+        rack.api.create(rack.service("next"))
+        rack.pod("next-1", app="next", number=11)
+        await rack.routed("next", within=60)
+    assert (deletions.prefixes, rack.router.resets(rack.space.v4)) == ((), 0)
+
+
+async def test_sessions_count_only_while_the_speakers_pod_is_ready(rack: Rack) -> None:
+    def ready() -> str:
+        conditions = rack.seen.status("BgpPeer", "router").get("conditions", ())
+        return next((str(one["reason"]) for one in conditions if one["type"] == "Ready"), "")
+
+    await wait_until(lambda: ready() == "Established", within=20, what="the session")
+    set_pod_ready(rack.api, "openelb-speaker-node1", namespace="openelb-system", ready=False)
+    await wait_until(lambda: ready() == "NoSpeaker", within=20, what="no speaker that counts")
+    assert rack.hops("web") == [rack.space.v4]
+    set_pod_ready(rack.api, "openelb-speaker-node1", namespace="openelb-system")
+    await wait_until(lambda: ready() == "Established", within=20, what="the session again")
+
+
+async def test_a_report_that_somebody_deletes_comes_back(rack: Rack) -> None:
+    await rack.announced("web")
+    uid = rack.api.get("Speaker", "node1")["metadata"]["uid"]
+    rack.api.delete("Speaker", "node1")
+    await wait_until(lambda: _uid(rack) not in ("", uid), within=20, what="the report again")
+    await rack.announced("web")
+
+
+def _uid(rack: Rack) -> str:
+    found = rack.api.find("Speaker", "node1")
+    return "" if found is None else str(found["metadata"]["uid"])
