@@ -3,6 +3,7 @@ was sent.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -105,11 +106,20 @@ async def test_each_refusal_is_an_error_of_its_own(client: Client, namespace: st
     with pytest.raises(Invalid) as invalid:
         await client.create(SERVICES, service("Not_A_Name", namespace=namespace), namespace=namespace)
     assert [cause.field for cause in invalid.value.causes] == ["metadata.name"]
+    with pytest.raises(NotFound):
+        await client.get(LEASES, "nobody", namespace=namespace)
+
+
+async def test_a_version_that_is_no_longer_kept_is_told_in_the_watch_or_instead_of_it(
+    client: Client, proxy: FaultyProxy
+) -> None:
+    batches = [batch async for batch in client.watch(SERVICES, resource_version="1")]
+    (told,) = (json.loads(line) for batch in batches for line in batch)
+    assert (told["type"], told["object"]["code"]) == ("ERROR", 410)
+    proxy.answer(410, reason="Expired", verb="watch")
     with pytest.raises(Expired):
         async for _ in client.watch(SERVICES, resource_version="1"):
             pass
-    with pytest.raises(NotFound):
-        await client.get(LEASES, "nobody", namespace=namespace)
 
 
 async def test_a_list_comes_in_pages_of_one_version(client: Client, namespace: str, api: Api) -> None:

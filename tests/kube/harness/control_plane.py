@@ -82,6 +82,7 @@ class ControlPlane:
     def start(self) -> None:
         """Start all three; returns when the API server is ready."""
         self.etcd.start()
+        self._leave_the_first_revision_behind()
         self.start_api_server()
         self.start_controller_manager()
 
@@ -157,6 +158,18 @@ class ControlPlane:
         shutil.rmtree(self.folder / "etcd")
         shutil.copytree(copy, self.folder / "etcd")
         self.start()
+
+    def _leave_the_first_revision_behind(self) -> None:
+        """As in any cluster that is not new: nobody can watch from resourceVersion 1."""
+
+        def put() -> bool:
+            try:
+                self._etcd("/v3/kv/put", {"key": base64.b64encode(b"/tests").decode()})
+            except OSError:
+                return False
+            return True
+
+        _until(put, self.etcd)
 
     def _ready(self) -> bool:
         try:
