@@ -4,10 +4,11 @@ from typing import Protocol
 
 import msgspec
 
+from openelb_bgp.model.routing import SecretKeyRef
 from openelb_bgp.model.statuses import RouteCounts
 from tests.contract.announcers import AnnouncerContract, Stage
 from tests.contract.process import eventually
-from tests.contract.world import conf, prefixes, with_, with_services
+from tests.contract.world import conf, peer, prefixes, secret, with_, with_services, without_peer
 
 STRANGER = "10.0.0.77"
 OTHER = "10.0.0.99"
@@ -131,6 +132,26 @@ class BgpContract(AnnouncerContract):
             life = await stage.lives()
             await speaker.settle()
             assert await stage.lives() == life
+
+    async def test_a_peer_whose_secret_is_missing_stays_as_it_is(self, stage: BgpStage) -> None:
+        """Also for a speaker that has never known the password."""
+        guarded = peer(OTHER, "guarded", auth_password_ref=SecretKeyRef("passwords", "guarded"))
+        snapshot = with_(stage.cluster(range(2)), guarded)
+        known = with_(snapshot, secret("passwords", guarded=b"sesame"))
+        async with stage.process().running() as speaker:
+            await speaker.settle(snapshot)
+            await self.peers_are(stage, {stage.router})
+            await speaker.settle(known)
+            await self.peers_are(stage, {stage.router, OTHER})
+            await self.outside(stage, range(2))
+        before = await stage.activity()
+        async with stage.process(resync=0.0).running() as successor:
+            for seen in (snapshot, snapshot, known, known):
+                await successor.settle(seen)
+                await self.peers_are(stage, {stage.router, OTHER})
+            assert await stage.activity() == before
+            await successor.settle(without_peer(known, "guarded"))
+            await self.peers_are(stage, {stage.router})
 
     async def test_without_a_bgp_conf_nothing_is_announced_and_nobody_spoken_to(
         self, stage: BgpStage

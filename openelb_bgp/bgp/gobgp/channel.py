@@ -29,7 +29,9 @@ _RECEIVE_LIMIT: Final = 256 * 1024 * 1024
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", _RECEIVE_LIMIT),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # Whatever its name says, the time that an attempt to connect may take: on a busy machine gobgpd's first
+    # words come late, and a hung one shall be found out all the same.
+    ("grpc.min_reconnect_backoff_ms", 2000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     # Otherwise channels to one address share a connection, and one's back-off holds up the other.
     ("grpc.use_local_subchannel_pool", 1),
