@@ -10,7 +10,7 @@ from openelb_bgp.model.addresses import Address, AddressRange, Family, parse_add
 from openelb_bgp.model.allocated import allocated
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.meta import Kind, ObjectRef
-from openelb_bgp.model.pools import Advertisement, Eip, Protocol
+from openelb_bgp.model.pools import Advertisement, Eip, Protocol, defaults
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.snapshot import Snapshot
 
@@ -33,7 +33,7 @@ def overlaps(eips: Mapping[str, Eip]) -> Mapping[str, Overlap]:
     """
     taken: list[tuple[AddressRange, Eip]] = []
     lost: dict[str, Overlap] = {}
-    for eip in sorted(eips.values(), key=_age):
+    for eip in sorted(eips.values(), key=lambda eip: eip.age):
         overlap = _overlap(eip, taken)
         if overlap is None:
             for one in eip.ranges:
@@ -72,10 +72,6 @@ def pool_defects(snapshot: Snapshot) -> Found:
             yield eip.ref, defect
 
 
-def _age(eip: Eip) -> tuple[float, str]:
-    return eip.meta.created, eip.name
-
-
 def _place(taken: list[tuple[AddressRange, Eip]], one: AddressRange) -> int:
     return bisect_left(taken, one, key=lambda entry: entry[0])
 
@@ -102,19 +98,19 @@ def _overlapping(overlap: Overlap) -> Defect:
 
 
 def _second_defaults(snapshot: Snapshot) -> Found:
-    first: dict[Family, Eip] = {}
-    for eip in sorted(snapshot.eips.values(), key=_age):
+    first = defaults(snapshot.eips.values())
+    for eip in sorted(snapshot.eips.values(), key=lambda eip: eip.age):
         if not eip.is_default:
             continue
         for family in sorted(eip.families, key=lambda family: family.value):
-            before = first.setdefault(family, eip)
-            if before is not eip:
+            if first[family] is not eip:
                 yield (
                     eip.ref,
                     Defect(
                         "metadata.annotations",
                         "",
-                        f"is a second default pool for {family}, after Eip {before.name}",
+                        f"is a second default pool for {family}, after Eip {first[family].name}, and not "
+                        "used as one",
                         "take the annotation is-default-eip off one of them",
                         Reason.SECOND_DEFAULT,
                     ),

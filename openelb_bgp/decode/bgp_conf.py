@@ -2,6 +2,7 @@
 
 from openelb_bgp.model.addresses import parse_address
 from openelb_bgp.model.meta import Meta
+from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.routing import BgpConf, Drain, NextHops
 
 from .bgp_common import graceful_restart
@@ -15,6 +16,14 @@ def bgp_conf(meta: Meta, spec: wire.BgpConfSpec, findings: Findings) -> BgpConf:
     """The settings; worth something only where `findings` holds nothing fatal."""
     if spec.asn is None:
         findings.missing("spec.as", "write our AS number, from 1 to 4294967295")
+    if spec.families:
+        findings.left_out(
+            "spec.families",
+            ", ".join(map(str, spec.families)),
+            "has no effect: gobgpd always has IPv4 and IPv6, and each BgpPeer's afiSafis say what it carries",
+            "remove it",
+            reason=Reason.NO_EFFECT,
+        )
     defaults = BgpConf(meta=meta, asn=0)
     stand_in_after = spec.stand_in_after_seconds
     return BgpConf(

@@ -11,7 +11,7 @@ import msgspec
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address, Family
 from openelb_bgp.model.meta import EMPTY, Kind, Meta
-from openelb_bgp.model.pools import Eip, Protocol
+from openelb_bgp.model.pools import Eip, Protocol, defaults
 from openelb_bgp.model.snapshot import Snapshot
 
 from .numbers import (
@@ -41,7 +41,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 class Pool(msgspec.Struct, frozen=True, kw_only=True):
     """One Eip as allocation sees it.
 
-    `eip` carries only what decisions depend on: its metadata is reduced to the name and the default mark.
+    `eip` carries only what decisions depend on: its metadata is reduced to name, age and default mark.
     `blocked` says that it overlaps another and gives nothing new. `spans` are all its addresses, `giveable`
     those without excluded ones and nodes' own, both ascending; `capacity` counts what it can give in all.
     """
@@ -90,6 +90,7 @@ class PoolBook:
             name: _compiled(eip, blocked=name in blocked_pools, nodes=nodes)
             for name, eip in self.eips.items()
         }
+        self._defaults = {family: eip.name for family, eip in defaults(self.eips.values()).items()}
         self._starts, self._owners = _index(self.pools.values())
         self._candidates: dict[tuple[str, Family, Protocol | None], tuple[Pool, ...]] = {}
 
@@ -104,8 +105,8 @@ class PoolBook:
     def candidates(self, namespace: str, family: Family, protocol: Protocol | None) -> tuple[Pool, ...]:
         """The pools that may serve a Service that names none, in the order in which they are tried.
 
-        Those bound to the namespace, then the defaults, then, if a protocol is asked for, those bound to no
-        namespace; each by priority, then name. All have the family, and the protocol if one is asked for.
+        Those bound to the namespace, then the family's default, then, if a protocol is asked for, those bound
+        to no namespace; by priority, then name. All have the family, and the protocol if one is asked for.
         """
         asked = (namespace, family, protocol)
         found = self._candidates.get(asked)
@@ -124,7 +125,7 @@ class PoolBook:
         )
         bound = [pool for pool in fitting if self.bound(pool, namespace)]
         others = [pool for pool in fitting if not self.bound(pool, namespace)]
-        default = [pool for pool in others if pool.eip.is_default]
+        default = [pool for pool in others if pool.name == self._defaults.get(family)]
         unbound = [pool for pool in others if not pool.eip.is_default and not pool.eip.is_bound]
         return (*bound, *default, *(unbound if protocol else ()))
 
@@ -166,7 +167,7 @@ def labels_of(snapshot: Snapshot) -> dict[str, Mapping[str, str]]:
 
 def _bare_meta(eip: Eip) -> Meta:
     annotations = {keys.DEFAULT_EIP_ANNOTATION: "true"} if eip.is_default else EMPTY
-    return Meta(name=eip.name, annotations=annotations)
+    return Meta(name=eip.name, annotations=annotations, created=eip.meta.created)
 
 
 def _compiled(eip: Eip, *, blocked: bool, nodes: Sequence[Span]) -> Pool:

@@ -1,7 +1,7 @@
 """Eip: a pool of addresses and how they are announced. Values only; `ipam` and the announcers decide."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -118,5 +118,19 @@ class Eip(msgspec.Struct, frozen=True, kw_only=True):
         """How many addresses its ranges hold, excluded ones included (not saturated)."""
         return total_size(self.ranges)
 
+    @property
+    def age(self) -> tuple[float, str]:
+        """The older comes first, then the first by name: who has precedence where two claim the same."""
+        return self.meta.created, self.meta.name
+
     def __contains__(self, address: Address) -> bool:
         return any(address in one for one in self.ranges)
+
+
+def defaults(eips: Iterable[Eip]) -> dict[Family, Eip]:
+    """The default pool of each family: of several that are marked the oldest, then the first by name."""
+    found: dict[Family, Eip] = {}
+    for eip in sorted((one for one in eips if one.is_default), key=lambda one: one.age):
+        for family in eip.families:
+            found.setdefault(family, eip)
+    return found

@@ -160,7 +160,7 @@ def test_a_second_default_pool_is_refused_per_family() -> None:
             (
                 True,
                 Reason.SECOND_DEFAULT,
-                "metadata.annotations: is a second default pool for IPv4, after Eip a; "
+                "metadata.annotations: is a second default pool for IPv4, after Eip a, and not used as one; "
                 "take the annotation is-default-eip off one of them",
             )
         ],
@@ -168,7 +168,7 @@ def test_a_second_default_pool_is_refused_per_family() -> None:
             (
                 True,
                 Reason.SECOND_DEFAULT,
-                "metadata.annotations: is a second default pool for IPv6, after Eip b; "
+                "metadata.annotations: is a second default pool for IPv6, after Eip b, and not used as one; "
                 "take the annotation is-default-eip off one of them",
             )
         ],

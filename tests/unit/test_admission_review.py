@@ -145,7 +145,7 @@ def test_a_second_default_is_refused_and_one_of_the_other_family_is_not() -> Non
     default = {"annotations": {"eip.openelb.kubesphere.io/is-default-eip": "true"}}
     world = _world(_eip("a", "192.0.2.0/24", metadata=default))
     assert _said(_eip("b", "198.51.100.0/24", metadata=default), world).refusals == (
-        "metadata.annotations: is a second default pool for IPv4, after Eip a; "
+        "metadata.annotations: is a second default pool for IPv4, after Eip a, and not used as one; "
         "take the annotation is-default-eip off one of them",
     )
     assert _said(_eip("b", "2001:db8::/64", metadata=default), world) == Review()

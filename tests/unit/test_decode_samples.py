@@ -115,7 +115,6 @@ def test_a_bgp_conf_with_everything() -> None:
         asn=65000,
         asn_per_rack=(("leaf1", 65011), ("leaf2", 65012)),
         listen_addresses=("0.0.0.0", "::"),
-        families=(0, 1),
         use_multiple_paths=True,
         graceful_restart=GracefulRestart(enabled=True, restart_time=60, deferral_time=5),
         policy="bgp-policy",

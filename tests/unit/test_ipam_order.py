@@ -269,6 +269,16 @@ def test_the_default_eip_of_the_family_serves_who_names_nothing() -> None:
     assert (cluster.has(), cluster.has("six")) == ("192.0.2.0", "2001:db8::")
 
 
+def test_of_two_default_eips_of_a_family_the_older_then_the_first_by_name_is_the_only_one() -> None:
+    second = eip("another", "198.51.100.1", default=True, priority=-1)
+    young = msgspec.structs.replace(second, meta=msgspec.structs.replace(second.meta, created=9.0))
+    both = [service("a"), service("b")]
+    by_name = Cluster(DEFAULT, second, *both).settle()
+    assert (by_name.has("a"), by_name.has("b")) == ("198.51.100.1", "")
+    by_age = Cluster(DEFAULT, young, *both).settle()
+    assert (by_age.has("a"), by_age.has("b")) == ("192.0.2.0", "192.0.2.1")
+
+
 def test_the_default_eip_serves_once_the_bound_pools_are_full() -> None:
     bound = eip("bound", "198.51.100.1", namespaces=frozenset({"shop"}))
     cluster = Cluster(DEFAULT, bound, service("a"), service("b")).settle()
