@@ -25,6 +25,7 @@ _TOPOLOGY = Path(__file__).resolve().parent / "bench.clab.yml"
 _REPOSITORY = _TOPOLOGY.parent.parent
 NODE = "ours"
 OUR_ADDRESS, BARE_ADDRESS = "10.30.1.2", "10.30.2.2"
+_OURS = ("run", "controller", "speaker")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -108,8 +109,8 @@ def site() -> Iterator[Site]:
             try:
                 yield Site(lab, arrivals)
             except LabError as error:
-                _keep_logs(lab)
-                raise LabError(f"{error}\n{_last_words(lab)}") from error
+                keep_logs(lab)
+                raise LabError(f"{error}\n{last_words(lab)}") from error
 
 
 def resident_bytes(process: Process) -> int:
@@ -126,11 +127,13 @@ def cpu_seconds(process: Process) -> float:
     return (int(stat[11]) + int(stat[12])) / _TICKS
 
 
-def _last_words(lab: Lab) -> str:
-    ours = (one for one in lab.processes.all() if one.name in ("run", "controller", "speaker"))
+def last_words(lab: Lab) -> str:
+    """The ends of our processes' logs, for whoever wonders why a row failed."""
+    ours = (one for one in lab.processes.all() if one.name.rpartition("-")[2] in _OURS)
     return "\n".join(f"{one.name}: {one.tail(3)}" for one in ours)
 
 
-def _keep_logs(lab: Lab) -> None:
+def keep_logs(lab: Lab) -> None:
+    """Save all logs beside the results: the lab is removed."""
     with suppress(OSError):
         shutil.copytree(lab.paths.root / "processes", RESULTS / "logs", dirs_exist_ok=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from bench.results import Measure
-from bench.rows import bulk, command, latency, planning, speaker
+from bench.rows import bulk, cluster, command, latency, planning, speaker
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -26,5 +26,8 @@ ROWS: Mapping[str, Row] = {
     "plan": Row("planning 10,000 Services", planning.plans, needs_root=False),
     "speaker-100": Row("a speaker at 100 Services", speaker.hundred),
     "speaker-10k": Row("a speaker at 10,000 Services, 20,000 EndpointSlices", speaker.ten_thousand),
+    "cluster-latency": Row("a Service created in a cluster → route, three speakers", cluster.latency),
+    "cluster-1k": Row("1,000 Services at once in a cluster, three speakers", cluster.thousand),
+    "cluster-10k": Row("10,000 at once, then 20,000 EndpointSlices, at rest", cluster.ten_thousand),
     "help": Row("the time to answer --help", command.help_text, needs_root=False),
 }

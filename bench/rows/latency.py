@@ -1,12 +1,12 @@
 """From a Service's file to the route in the router's kernel, beside a bare AddPath in the same run."""
 
 import random
-import statistics
 import time
 from collections.abc import Sequence
 
 from bench import workload
 from bench.bare import Bare, addresses
+from bench.percentiles import SHOWN, percentile
 from bench.results import Measure
 from bench.site import Site, site
 
@@ -60,7 +60,7 @@ def _pause(chance: random.Random) -> None:
 
 
 def _compared(ours: Sequence[float], beside: Sequence[float]) -> list[Measure]:
-    values = {percent: (_percentile(ours, percent), _percentile(beside, percent)) for percent in (50, 95, 99)}
+    values = {percent: (percentile(ours, percent), percentile(beside, percent)) for percent in SHOWN}
     measures = [
         Measure(what=f"p{percent}", value=value, beside=other, unit="ms")
         for percent, (value, other) in values.items()
@@ -76,7 +76,3 @@ def _compared(ours: Sequence[float], beside: Sequence[float]) -> list[Measure]:
         for percent, bound in bounds.items()
     ]
     return [*measures, *above]
-
-
-def _percentile(seconds: Sequence[float], percent: int) -> float:
-    return 1000 * statistics.quantiles(seconds, n=100, method="inclusive")[percent - 1]

@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench import workload
+from bench import cluster_site, workload
 from bench.arrivals import Arrivals
 from bench.bare import addresses, stream_messages
+from bench.percentiles import SHOWN, percentile
 from bench.results import Measure, RowResult, show, write
 from bench.rows import ROWS
 from lab.namespaces import Namespace
 from openelb_bgp.decode import decode
 from openelb_bgp.files.documents import Document, documents
+from openelb_bgp.model.allocated import may_be_ours
+from openelb_bgp.model.services import EndpointSlice, Service
 from openelb_bgp.model.snapshot import Resource
 
 NEW, GONE, BGP, KERNEL = 24, 25, 186, 2
@@ -90,6 +93,21 @@ RESULTS = [
     RowResult(row="b", title="second", measures=(OPEN,)),
     RowResult(row="c", title="third", failed="the router has 3 routes after 10 s, not 4"),
 ]
+
+
+def test_percentiles_are_in_milliseconds() -> None:
+    seconds = [number / 1000 for number in range(101)]
+    assert [percentile(seconds, percent) for percent in SHOWN] == pytest.approx([50.0, 95.0, 99.0])
+
+
+def test_a_clusters_objects_are_what_our_own_decoders_take() -> None:
+    made = cluster_site.service("web", annotations=cluster_site.MINE, **cluster_site.LOAD_BALANCER)
+    found = [decode(one) for one in (made, cluster_site.endpoint_slice("web"))]
+    service, endpoints = (one.resource for one in found)
+    assert isinstance(service, Service)
+    assert isinstance(endpoints, EndpointSlice)
+    assert (service.type, may_be_ours(service)) == ("LoadBalancer", True)
+    assert (endpoints.service, {one.node for one in endpoints.endpoints}) == ("web", {"node1", "node2"})
 
 
 def test_the_table_marks_what_is_over_its_bound_and_what_failed() -> None:
