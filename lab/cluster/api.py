@@ -83,6 +83,8 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         """Dial, and be sure who answers."""
         raw = self._dial((self.host, self.port), self._seconds)
+        # Or each body waits 40 ms for the server to acknowledge the head (RFC 896 meets RFC 1122, 4.2.3.2).
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = self._trust.wrap_socket(raw, server_hostname=self.host)
 
 
