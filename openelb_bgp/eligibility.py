@@ -284,6 +284,8 @@ def _refusal_of(node: Node, *, readiness_counts: bool, label_counts: bool) -> Re
 def _drains(node: Node, drain: Drain) -> bool:
     if node.meta.deleting or node.meta.annotations.get(keys.DRAIN_ANNOTATION) == "true":
         return True
+    if node.shutting_down:
+        return True
     if node.unschedulable and _UNSCHEDULABLE_TAINT in drain.taints:
         return True
     return any(taint.key in drain.taints for taint in node.taints)

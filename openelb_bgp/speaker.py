@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import REGISTRY
 
 from openelb_bgp import plugins
+from openelb_bgp.eligibility import node_states
 from openelb_bgp.forwarding import KUBE_PROXY_PORT, ServiceChecks, concluded, judge, service_checks
 from openelb_bgp.host.boot import read_boot_id, seconds_since_boot
 from openelb_bgp.host.health_checks import HealthChecks
@@ -178,11 +179,25 @@ class Speaker:
         return tuple(found)
 
     async def close(self) -> None:
-        """End. With --withdraw-on-exit the node is drained first, then everything is withdrawn."""
+        """End. With --withdraw-on-exit the node is drained first, then everything is withdrawn.
+
+        Of a node that is going everything is withdrawn too: its routers would keep the routes for the restart
+        time, and nobody comes back in it.
+        """
         if self._settings.withdraw_on_exit:
             await self._drain()
         for announcer in self._announcers:
-            await announcer.close(withdraw=self._settings.withdraw_on_exit)
+            await announcer.close(withdraw=self._settings.withdraw_on_exit or self._is_going())
+
+    def _is_going(self) -> bool:
+        """Whether the node shuts down, drains, or is deleted."""
+        snapshot, name = self._store.snapshot, self._settings.node
+        if not snapshot.has_listed(Kind.NODE):
+            return False
+        conf = snapshot.bgp_conf
+        nodes = {key: one for key, one in snapshot.nodes.items() if key == name}
+        states = node_states(nodes, drain=Drain() if conf is None else conf.drain)
+        return name not in states or states[name].draining
 
     async def leave(self) -> None:
         """Take the report away."""

@@ -27,9 +27,16 @@ def node(meta: Meta, document: wire.NodeDocument, findings: Findings) -> Node:
         ready=states["Ready"] == "True" if "Ready" in states else None,
         network_unavailable=states.get("NetworkUnavailable") == "True",
         unschedulable=bool(spec.unschedulable),
+        shutting_down=any(_tells_of_shutdown(one) for one in status.conditions or ()),
         taints=tuple(Taint(one.key, one.effect, one.value or "") for one in spec.taints or ()),
         boot_id=(status.node_info.boot_id or "") if status.node_info else "",
     )
+
+
+def _tells_of_shutdown(condition: wire.NodeCondition) -> bool:
+    """As kubelet words it (Kubernetes, pkg/kubelet/nodeshutdown: ShutdownStatus)."""
+    is_down = (condition.type, condition.status) == ("Ready", "False")
+    return is_down and "node is shutting down" in (condition.message or "")
 
 
 def pod(meta: Meta, document: wire.PodDocument, findings: Findings) -> Pod:

@@ -18,13 +18,17 @@ class Taint(msgspec.Struct, frozen=True):
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A node. `ready` is None where no Ready condition is written (with files: counts as ready)."""
+    """A node. `ready` is None where no Ready condition is written (with files: counts as ready).
+
+    `shutting_down` is what its own kubelet says, before it ends the pods.
+    """
 
     meta: Meta
     addresses: tuple[Address, ...] = ()
     ready: bool | None = None
     network_unavailable: bool = False
     unschedulable: bool = False
+    shutting_down: bool = False
     taints: tuple[Taint, ...] = ()
     boot_id: str = ""
 

@@ -53,15 +53,22 @@ class NodePod:
             forbid_getfd=self._forbid_getfd and name == "gobgpd",
         )
 
-    def write(self, *, ready: bool = True, conf: Object | None = None, peer: Object | None = None) -> None:
-        """The objects of this cluster. `ready` is its node's; the others go into BgpConf and BgpPeer."""
-        first, second = self.lan.nodes
-        own = node("node1", first.v4)
-        own["status"]["conditions"] = [{"type": "Ready", "status": str(ready)}]
+    def write(
+        self,
+        *,
+        going: tuple[str, ...] = (),
+        conf: Object | None = None,
+        peer: Object | None = None,
+    ) -> None:
+        """The objects of this cluster. The kubelets of the nodes that are `going` say so; the others go into
+        BgpConf and BgpPeer.
+        """
+        nodes = [node(f"node{number}", one.v4) for number, one in enumerate(self.lan.nodes, 1)]
+        for one in nodes:
+            one["status"]["conditions"] = [_ready(going=one["metadata"]["name"] in going)]
         self.controller.write(
             "all",
-            own,
-            node("node2", second.v4),
+            *nodes,
             bgp_conf(standInAfterSeconds=1, **(conf or {})),
             bgp_peer("router", self.lan.routers[0].v4, conf=peer or {}),
             eip("pool", f"{WEB}-198.51.100.14", default=True),
@@ -90,3 +97,14 @@ class NodePod:
         for daemon in (self.speaker, self.gobgpd, self.controller.daemon):
             daemon.end()
         shutil.rmtree(self.empty_dir, ignore_errors=True)
+
+
+def _ready(*, going: bool) -> Object:
+    if not going:
+        return {"type": "Ready", "status": "True"}
+    return {
+        "type": "Ready",
+        "status": "False",
+        "reason": "KubeletNotReady",
+        "message": "node is shutting down",
+    }

@@ -179,6 +179,18 @@ def test_a_node_with_an_unavailable_network_that_is_cordoned() -> None:
     assert (node.network_unavailable, node.unschedulable) == (True, True)
 
 
+def test_a_node_that_its_kubelet_shuts_down_is_told_from_one_that_is_only_not_ready() -> None:
+    """In the words of kubelet, which joins what else is wrong to them."""
+    words = {
+        "node is shutting down": True,
+        "[container runtime network not ready, node is shutting down]": True,
+        "container runtime network not ready": False,
+    }
+    conditions = [{"type": "Ready", "status": "False", "message": one} for one in words]
+    nodes = [_node(status={"conditions": [condition]}) for condition in conditions]
+    assert [(one.ready, one.shutting_down) for one in nodes] == [(False, one) for one in words.values()]
+
+
 def test_folded_base64_is_base64_and_string_data_goes_over_it() -> None:
     secret = decode(
         _object(Kind.SECRET, data={"a": "aHVu\ndGVyMg==\n", "b": "eA=="}, stringData={"b": "y"})

@@ -133,6 +133,12 @@ def test_a_node_that_is_being_deleted_drains() -> None:
     assert answers(node("a", 1, deleting=True), node("b", 2))["a"] == "NodeDraining"
 
 
+def test_a_node_that_is_shutting_down_drains_and_the_last_one_keeps_the_address() -> None:
+    going, other = node("a", 1, shutting_down=True), node("b", 2, shutting_down=True)
+    assert answers(going, node("b", 2)) == {"a": "NodeDraining", "b": "yes"}
+    assert answers(going, other) == {"a": "yes", "b": "yes"}
+
+
 def test_a_node_that_does_not_exist_announces_nothing_though_it_has_endpoints() -> None:
     eligibility = Eligibility(node_states({"a": node("a", 1)}, drain=Drain()))
     asked = service("web", "192.0.2.1", local=True)

@@ -125,6 +125,7 @@ class NodeCondition(msgspec.Struct, kw_only=True):
 
     type: str
     status: str
+    message: str | None = None
 
 
 class NodeStatus(msgspec.Struct, rename="camel", kw_only=True):
