@@ -174,7 +174,8 @@ class _Term:
         # Only what is durable counts: a write that failed is made again from the state before it.
         self._allocation, self._ledger, self._listed = allocation, ledger, True
         self._metrics.show(allocation.pools)
-        return soonest(look_again, await self._bury(snapshot))
+        due = None if made.due is None else self._clock.monotonic() + made.due - self._clock.wall()
+        return soonest(look_again, due, await self._bury(snapshot))
 
     async def _bury(self, snapshot: Snapshot) -> float | None:
         """Delete the Speakers whose pods are no more; returns when the next one is due."""

@@ -34,6 +34,7 @@ def objects(directory: Path, state: Path, kind: Kind) -> list[dict[str, Any]]:
     """All objects of a kind, as Kubernetes would show them, by namespace and name.
 
     Labels, annotations and status of ours are laid over the manifest's; Speakers come from the state alone.
+    Where a manifest does not say when it was created, the time of its file does.
     Raises FilesError when there is no such folder, StateError when the state cannot be read.
     """
     rows = {row.ref: row for row in peek.rows(state) if row.ref.kind is kind and not row.is_gone}
@@ -75,13 +76,20 @@ def events(state: Path) -> list[dict[str, Any]]:
 def _written(directory: Path, kind: Kind) -> dict[ObjectRef, dict[str, Any]]:
     """What the manifests say, the first by path where several name one object."""
     found: dict[ObjectRef, dict[str, Any]] = {}
-    for document in _documents(directory):
+    for document, written_at in _documents(directory):
         if kind_of(document.value) is kind:
-            found.setdefault(ref_of(document.value, kind), document.value)
+            found.setdefault(ref_of(document.value, kind), _dated(document.value, written_at))
     return {ref: value for ref, value in found.items() if ref.key.name}
 
 
-def _documents(directory: Path) -> Iterator[Document]:
+def _dated(value: dict[str, Any], written_at: float) -> dict[str, Any]:
+    metadata = _mapping(value.get("metadata"))
+    # `kubectl create --dry-run` writes null there.
+    created = metadata.get("creationTimestamp") or rfc3339(written_at)
+    return {**value, "metadata": {**metadata, "creationTimestamp": created}}
+
+
+def _documents(directory: Path) -> Iterator[tuple[Document, float]]:
     seen = survey(directory)
     if seen is None:
         raise FilesError(f"{directory} is not a folder that can be read; name another with --files")
@@ -89,9 +97,10 @@ def _documents(directory: Path) -> Iterator[Document]:
         # Who edits it just now has taken it away or not finished it.
         with contextlib.suppress(OSError):
             data = (directory / file).read_bytes()
+            written_at = seen.files[file].modified_ns / 1e9
             for part in documents(data, is_json=file.endswith(".json")):
                 if isinstance(part, Document):
-                    yield part
+                    yield part, written_at
 
 
 def _merged(document: Mapping[str, Any], row: Row | None) -> dict[str, Any]:

@@ -14,20 +14,26 @@ from openelb_bgp.model.meta import EMPTY, ObjectRef
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.ports import Event, StatusWrite
 
+from . import times
 from .inputs import Allocation, MayAnnounce
 from .judging import report_services
 from .ledger import Ledger, Scene
 from .objects import report_objects
+from .patience import told
 from .reach import reach
 from .service_reach import Heard
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What to write and to say; `ledger` is the next cycle's, once the writes are durable."""
+    """What to write and to say; `ledger` is the next cycle's, once the writes are durable.
+
+    `due` is when something has to be said though nothing happens (seconds since the epoch), None for never.
+    """
 
     writes: tuple[StatusWrite, ...]
     events: tuple[Event, ...]
     ledger: Ledger
+    due: float | None = None
 
 
 def report(
@@ -60,15 +66,18 @@ def report(
     # Who checks makes the same findings anew each time; an equal one is the one that we know.
     known = ledger.defects if ledger.defects == defects else defects
     objects = report_objects(snapshot, allocation.pools, scene.reaches, defects=known, ledger=ledger, now=now)
+    events, patience = told(objects.events, objects.statuses, ledger.patience, now=times.epoch(now) or 0.0)
     return Report(
         writes=(*services.writes, *objects.writes),
-        events=(*services.events, *objects.events),
+        events=(*services.events, *events),
+        due=patience.due,
         ledger=Ledger(
             services=services.book,
             statuses=objects.statuses,
             complaints=objects.complaints,
             defects=known,
             scene=scene,
+            patience=patience,
             pool_sources=objects.pool_sources,
             routing_sources=objects.routing_sources,
         ),

@@ -15,6 +15,7 @@ from openelb_bgp.model.statuses import Status
 from openelb_bgp.ports import StatusWrite
 
 from .inputs import Decision
+from .patience import Patience
 from .reach import Reach
 
 
@@ -50,6 +51,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     complaints: Mapping[ObjectRef, str] = EMPTY
     defects: Mapping[ObjectRef, Sequence[Defect]] = EMPTY
     scene: Scene = Scene()
+    patience: Patience = Patience()
     pool_sources: tuple[object, ...] = ()
     routing_sources: tuple[object, ...] = ()
 

@@ -30,7 +30,7 @@ from openelb_bgp.model.statuses import (
 )
 from openelb_bgp.ports import StatusWrite
 from openelb_bgp.report.foreseen import written
-from openelb_bgp.report.leader import report
+from openelb_bgp.report.leader import Report, report
 from openelb_bgp.report.ledger import Ledger
 
 NOW = "2026-01-01T00:00:00Z"
@@ -73,6 +73,10 @@ class Cluster:
 
     def decide(self, now: str = NOW) -> tuple[StatusWrite, ...]:
         """One cycle; its writes are not delivered."""
+        return self.make(now).writes
+
+    def make(self, now: str = NOW) -> Report:
+        """One cycle, and all that it says; nothing is delivered."""
         snapshot = self.snapshot
         eligibility = Eligibility.of(snapshot)
 
@@ -94,7 +98,7 @@ class Cluster:
         )
         self.ledger = made.ledger
         self.events += [(event.reason, event.message) for event in made.events]
-        return made.writes
+        return made
 
     def deliver(self, writes: tuple[StatusWrite, ...]) -> None:
         """The source shows what was written."""

@@ -1,6 +1,7 @@
 """What commands read without a daemon: objects as `get` shows them, and a folder read once."""
 
 import asyncio
+import os
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from openelb_bgp.ports import Event, StatusWrite
 from openelb_bgp.runtime.clock import SystemClock
 
 DEADLINE = 20.0
+WRITTEN = 1767225600
 WEB = ref(Kind.SERVICE, "web", namespace="default")
 SERVICE = """
 apiVersion: v1
@@ -52,6 +54,7 @@ class Place:
 
     def manifest(self, name: str, text: str) -> None:
         (self.manifests / name).write_text(text)
+        os.utime(self.manifests / name, (WRITTEN, WRITTEN))
 
     async def committed(self, *writes: StatusWrite, events: tuple[Event, ...] = ()) -> None:
         state = State.open(self.state, role=CONTROLLER, owner=True, clock=SystemClock())
@@ -86,6 +89,20 @@ def test_without_a_state_objects_are_what_was_written_with_their_namespace(place
     assert "status" not in service
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("", "2026-01-01T00:00:00Z"),
+        ("creationTimestamp: null", "2026-01-01T00:00:00Z"),
+        ('creationTimestamp: "2020-02-02T00:00:00Z"', "2020-02-02T00:00:00Z"),
+    ],
+)
+def test_an_object_is_as_old_as_it_says_or_as_its_file(place: Place, written: str, shown: str) -> None:
+    place.manifest("a.yaml", SERVICE.replace("name: web\n", f"name: web\n  {written}\n", 1))
+    [service] = place.objects(Kind.SERVICE)
+    assert service["metadata"]["creationTimestamp"] == shown
+
+
 async def test_status_labels_and_annotations_of_ours_are_laid_over_what_was_written(place: Place) -> None:
     place.manifest("a.yaml", SERVICE)
     await place.committed(given("192.0.2.7"))
@@ -96,6 +113,7 @@ async def test_status_labels_and_annotations_of_ours_are_laid_over_what_was_writ
             "metadata": {
                 "name": "web",
                 "namespace": "default",
+                "creationTimestamp": "2026-01-01T00:00:00Z",
                 "labels": {"pool": "a"},
                 "annotations": {"given": "yes"},
                 "finalizers": ["theirs"],

@@ -1,0 +1,84 @@
+"""When it is told that something is not ready: at once where it was, after a moment where it has only begun.
+
+Pure. While daemons start, and where a pool or a peer is new, sessions have had no time to come up: that is no
+news. Conditions say what is observed all the time; this is about events and the log alone.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from openelb_bgp.model.conditions import Condition
+from openelb_bgp.model.meta import EMPTY, ObjectRef
+from openelb_bgp.model.reasons import Reason
+from openelb_bgp.model.statuses import BgpConfStatus, BgpPeerStatus, EipStatus, Status
+from openelb_bgp.ports import Event
+
+from .conditions import READY, find
+from .events import CONFIG_SPEAKER_FAILED
+
+GRACE = 10.0
+"""Seconds. A session that can come up has done so by then."""
+
+_BEGINNING = frozenset(
+    {Reason.NO_SPEAKER, Reason.SPEAKER_NOT_CONFIGURED, Reason.NO_SESSION, Reason.NOT_ESTABLISHED}
+)
+
+
+class Held(NamedTuple):
+    """An event that waits, and the instant (seconds) since when its object has not been ready."""
+
+    event: Event
+    since: float
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """`known` are the objects that have been ready, or of which it has been told that they are not."""
+
+    held: Mapping[ObjectRef, Held] = EMPTY
+    known: frozenset[ObjectRef] = frozenset()
+
+    @property
+    def due(self) -> float | None:
+        """When the first event that waits has to be told."""
+        return min((one.since + GRACE for one in self.held.values()), default=None)
+
+
+def told(
+    events: Iterable[Event], statuses: Mapping[ObjectRef, Status], before: Patience, *, now: float
+) -> tuple[tuple[Event, ...], Patience]:
+    """What is to be told now, of new events and of those that waited, and what goes on waiting."""
+    ready = {ref: found for ref, status in statuses.items() if (found := _ready(status)) is not None}
+    known = before.known.union(ref for ref, found in ready.items() if found.status == "True")
+    held = {ref: one for ref, one in before.held.items() if ref not in known and _begins(ready.get(ref))}
+    out: list[Event] = []
+    for event in events:
+        if event.ref not in known and _is_about(event, ready.get(event.ref)):
+            since = held[event.ref].since if event.ref in held else now
+            held[event.ref] = Held(event, since)
+        else:
+            out.append(event)
+    late = [ref for ref, one in held.items() if now >= one.since + GRACE]
+    out += [held.pop(ref).event for ref in sorted(late)]
+    return tuple(out), Patience(held, known.union(late).intersection(statuses))
+
+
+def _is_about(event: Event, ready: Condition | None) -> bool:
+    """Whether the event tells of a beginning that may end well."""
+    return (
+        event.warning
+        and ready is not None
+        and _begins(ready)
+        and event.reason in (ready.reason, CONFIG_SPEAKER_FAILED)
+    )
+
+
+def _begins(ready: Condition | None) -> bool:
+    return ready is not None and ready.status != "True" and ready.reason in _BEGINNING
+
+
+def _ready(status: Status) -> Condition | None:
+    if isinstance(status, EipStatus | BgpConfStatus | BgpPeerStatus):
+        return find(status.conditions, READY)
+    return None

@@ -1,0 +1,84 @@
+"""Not being ready is no news while daemons and sessions have had no time to come up."""
+
+from openelb_bgp.model.meta import Kind, Meta
+from openelb_bgp.model.pools import Eip
+from openelb_bgp.model.routing import BgpPeer
+from openelb_bgp.report.leader import Report
+from tests.unit.report_cluster import NOW, Cluster, sessions
+
+SOON, LATER = "2026-01-01T00:00:09Z", "2026-01-01T00:00:10Z"
+
+
+def warnings(made: Report) -> list[tuple[str, str]]:
+    """What is told of pools, peers and the BgpConf."""
+    return sorted(
+        (str(event.ref), event.reason)
+        for event in made.events
+        if event.warning and event.ref.kind is not Kind.SERVICE
+    )
+
+
+def starting() -> Cluster:
+    cluster = Cluster()
+    for name in ("n1", "n2"):
+        cluster.report(name, sessions=sessions("ACTIVE"))
+    return cluster
+
+
+def test_a_session_that_has_not_come_up_is_told_once_its_time_is_over() -> None:
+    cluster = starting()
+    first, soon, later, after = (cluster.make(now) for now in (NOW, SOON, LATER, LATER))
+    assert [warnings(each) for each in (first, soon, after)] == [[], [], []]
+    assert warnings(later) == [("BgpPeer leaf1", "NotEstablished"), ("Eip west", "ConfigSpeakerFailed")]
+    assert (first.due, later.due) == (1767225610.0, None)
+
+
+def test_a_session_that_comes_up_in_time_is_no_warning_ever() -> None:
+    cluster = starting()
+    cluster.make(NOW)
+    for name in ("n1", "n2"):
+        cluster.report(name, sessions=sessions("ESTABLISHED"))
+    made = [cluster.make(now) for now in (SOON, LATER)]
+    assert ([warnings(each) for each in made], made[-1].due) == ([[], []], None)
+
+
+def test_a_session_that_is_lost_is_told_at_once() -> None:
+    cluster = Cluster()
+    cluster.make(NOW)
+    for name in ("n1", "n2"):
+        cluster.report(name, sessions=sessions("ACTIVE"))
+    assert warnings(cluster.make(NOW)) == [
+        ("BgpPeer leaf1", "NotEstablished"),
+        ("Eip west", "ConfigSpeakerFailed"),
+    ]
+
+
+def test_a_start_without_any_speaker_is_told_once_its_time_is_over() -> None:
+    cluster = Cluster(speakers={})
+    assert warnings(cluster.make(NOW)) == []
+    assert warnings(cluster.make(LATER)) == [
+        ("BgpConf default", "NoSpeaker"),
+        ("BgpPeer leaf1", "NoSpeaker"),
+        ("Eip west", "ConfigSpeakerFailed"),
+    ]
+
+
+def test_what_only_a_person_can_mend_is_told_at_once() -> None:
+    assert ("Eip west", "ConfigSpeakerFailed") in warnings(Cluster(bgp_peers={}).make(NOW))
+
+
+def test_a_peer_that_is_new_has_its_time_too_and_one_that_goes_is_told_no_more() -> None:
+    cluster = Cluster()
+    cluster.make(NOW)
+    cluster.set("bgp_peers", "leaf2", BgpPeer(meta=Meta(name="leaf2"), peer_asn=50002))
+    assert warnings(cluster.make(LATER)) == []
+    cluster.set("bgp_peers", "leaf2", None)
+    assert cluster.make("2026-01-01T00:01:00Z").due is None
+
+
+def test_a_pool_that_is_edited_while_it_waits_is_told_as_it_is_then() -> None:
+    cluster = starting()
+    cluster.make(NOW)
+    west = cluster.snapshot.eips["west"]
+    cluster.set("eips", "west", Eip(meta=west.meta, ranges=west.ranges, priority=3))
+    assert ("Eip west", "ConfigSpeakerFailed") in warnings(cluster.make(LATER))
