@@ -29,7 +29,7 @@ from openelb_bgp.report.events import not_written
 from openelb_bgp.report.foreseen import foreseen
 from openelb_bgp.report.leader import Report, report
 from openelb_bgp.report.ledger import Ledger, resumed
-from openelb_bgp.report.parts import parts, written_in_part
+from openelb_bgp.report.parts import events_of, parts, written_in_part
 from openelb_bgp.report.times import rfc3339
 from openelb_bgp.runtime import log as logging
 from openelb_bgp.runtime import process
@@ -197,8 +197,9 @@ class _Term:
             except NotWritten as error:
                 self._ledger = written_in_part(before, done)
                 # Told where it can be told: in the log of events that readers see, if that takes it.
+                failed = not_written(made.writes[len(done) :], str(error))
                 with contextlib.suppress(NotWritten):
-                    await self._sink.write((), not_written(made.writes[len(done) :], str(error)))
+                    await self._sink.write((), (*events_of(made, done), *failed))
                 raise
             done += writes
         return made.ledger if len(done) == len(made.writes) else written_in_part(before, done)

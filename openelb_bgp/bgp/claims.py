@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from openelb_bgp.eligibility import Candidates, Eligibility, NodeState
-from openelb_bgp.model.addresses import Family, Network
+from openelb_bgp.model.addresses import Family, Network, network_number
 from openelb_bgp.model.advertising import advertisements, lies_inside, outside, prefix_of
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.reasons import Reason, Refused
@@ -45,8 +45,9 @@ class RouteTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Share(NamedTuple):
-    """What a Service says about one prefix."""
+    """What a Service says about one prefix, which has that number."""
 
+    number: int
     prefix: Network
     bundle: Bundle
 
@@ -131,9 +132,9 @@ class Claimer:
         beyond: Network | None = None
         for length, bundle in announced.bundles:
             if length == one.family.bits:
-                shares.append(Share(one.host, bundle))
+                shares.append(Share(one.number, one.host, bundle))
             elif self._lies_inside(prefix := prefix_of(one.address, length), pool):
-                shares.append(Share(prefix, bundle))
+                shares.append(Share(network_number(prefix), prefix, bundle))
             else:
                 beyond = prefix
         return announced.refused or (None if beyond is None else outside(pool, beyond))

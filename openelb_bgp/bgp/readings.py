@@ -10,7 +10,7 @@ import msgspec
 
 from openelb_bgp.eligibility import Backends, backends
 from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import Address, Family, Network
+from openelb_bgp.model.addresses import Address, Family, Network, network_number
 from openelb_bgp.model.allocated import allocated, is_announceable, pool_of
 from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.reasons import Reason, Refused
@@ -18,11 +18,15 @@ from openelb_bgp.model.services import EndpointSlice, Service
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """One address of a Service that may be ours; `noted` is the pool that the Service's annotation names."""
+    """One address of a Service that may be ours.
+
+    `number` is that of its network `host`; `noted` is the pool that the Service's annotation names.
+    """
 
     address: Address
     family: Family
     host: Network
+    number: int
     endpoints: Backends
     noted: str = ""
 
@@ -34,13 +38,14 @@ def read(service: Service, slices: tuple[EndpointSlice, ...]) -> tuple[Reading, 
     notes = allocated(service)
     endpoints: dict[int, Backends] = {}
     found: list[Reading] = []
-    for address in dict.fromkeys(service.addresses):
+    addresses = service.addresses
+    for address in addresses if len(addresses) < 2 else dict.fromkeys(addresses):
         family = Family.of(address)
         known = endpoints.get(address.version)
         if known is None:
             known = endpoints[address.version] = backends(slices, family)
         host = family.network(int(address), family.bits)
-        found.append(Reading(address, family, host, known, notes.get(address, "")))
+        found.append(Reading(address, family, host, network_number(host), known, notes.get(address, "")))
     return tuple(found)
 
 

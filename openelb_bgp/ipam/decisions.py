@@ -241,7 +241,9 @@ def _ingress(claim: Claim, kept: tuple[Given, ...], given: tuple[Given, ...]) ->
     """Entries stay where they stood, as they stood; new ones follow."""
     if not given and len(kept) + len(claim.foreign) == len(claim.service.ingress):
         return claim.service.ingress
-    new = tuple(Ingress(one.address) for one in given)
+    new = tuple([Ingress(one.address) for one in given])
+    if not claim.service.ingress:
+        return new
     staying = {one.address for one in kept}
     return (
         *(one for one in claim.service.ingress if one.ip in staying or one in claim.foreign),
@@ -255,7 +257,7 @@ def _marks(addresses: tuple[Given, ...], texts: list[str], taken_over: Iterable[
     pool = addresses[0].pool
     return Marks(
         pool if len(pool) <= _LABEL_LIMIT else None,
-        format_allocated((text, one.origin) for text, one in zip(texts, addresses, strict=True)),
+        format_allocated([(text, one.origin) for text, one in zip(texts, addresses, strict=True)]),
         ",".join(map(str, taken_over)) or None,
     )
 

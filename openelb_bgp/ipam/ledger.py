@@ -28,11 +28,13 @@ NO_FOOTPRINT = Footprint()
 def footprint_of(claim: Claim, addresses: Iterable[Given], book: PoolBook) -> Footprint:
     """What a Service occupies that will have these addresses and still shows those of its claim."""
     held = [(given.pool, number(given.address)) for given in addresses]
-    numbers = {value for _, value in held}.union(claim.reserved)
+    numbers = dict.fromkeys([value for _, value in held])
+    if claim.reserved:
+        numbers.update(dict.fromkeys(claim.reserved))
     blocks = [
         place for value in numbers for pool in book.holding(value) if (place := (pool, value)) not in held
     ]
-    return Footprint(tuple(place for place in held if place[0] in book.pools), tuple(blocks))
+    return Footprint(tuple([place for place in held if place[0] in book.pools]), tuple(blocks))
 
 
 def add(register: dict[int, Keys], value: int, key: Key) -> None:

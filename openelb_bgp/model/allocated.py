@@ -41,12 +41,12 @@ def parse_allocated(text: str) -> dict[Address, str]:
         except ValueError:
             # Somebody edited it by hand: what is left still tells which addresses are ours.
             continue
-    return {address: pool for address, pool in given.items() if pool}
+    return given if all(given.values()) else {address: pool for address, pool in given.items() if pool}
 
 
 def format_allocated(given: Iterable[tuple[Address | str, str]]) -> str:
     """The annotation's text for pairs of address (or its text) and pool name, in their order."""
-    return ",".join(f"{address}={pool}" for address, pool in given)
+    return ",".join([f"{address}={pool}" for address, pool in given])
 
 
 def allocated(service: Service) -> dict[Address, str]:

@@ -22,6 +22,9 @@ Patch = Mapping[str, str | None]
 class Kind(enum.StrEnum):
     """The kinds that we read or write; the value is the Kubernetes kind."""
 
+    # Enum's own hash is computed in Python, and references are looked up all the time.
+    __hash__ = str.__hash__
+
     EIP = "Eip"
     BGP_CONF = "BgpConf"
     BGP_PEER = "BgpPeer"

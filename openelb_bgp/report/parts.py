@@ -20,26 +20,28 @@ _MOST = 10
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Writes, and the events that belong to them."""
+    """Writes, and events."""
 
     writes: tuple[StatusWrite, ...]
-    events: tuple[Event, ...]
+    events: tuple[Event, ...] = ()
 
 
 def parts(made: Report, *, smallest: int = _SMALLEST, most: int = _MOST) -> Sequence[Part]:
-    """The whole report, in its order; events of objects that are not written come with the last part.
+    """The whole report, in its order; all events come with the last part: addresses first, words later.
 
     `smallest` is how many writes a part has at least, `most` how many parts there are at most.
     """
+    if not made.writes and not made.events:
+        return ()
     size = max(smallest, -(-len(made.writes) // most))
-    if len(made.writes) <= size:
-        return (Part(made.writes, made.events),) if made.writes or made.events else ()
-    cut = [made.writes[start : start + size] for start in range(0, len(made.writes), size)]
-    place = {write.ref: index for index, writes in enumerate(cut) for write in writes}
-    events: list[list[Event]] = [[] for _ in cut]
-    for event in made.events:
-        events[place.get(event.ref, -1)].append(event)
-    return [Part(writes, tuple(told)) for writes, told in zip(cut, events, strict=True)]
+    cut = [Part(made.writes[start : start + size]) for start in range(0, max(1, len(made.writes)), size)]
+    return [*cut[:-1], Part(cut[-1].writes, made.events)]
+
+
+def events_of(made: Report, writes: Iterable[StatusWrite]) -> tuple[Event, ...]:
+    """The report's events of the objects that are written."""
+    refs = {write.ref for write in writes}
+    return tuple(event for event in made.events if event.ref in refs)
 
 
 def written_in_part(ledger: Ledger, writes: Iterable[StatusWrite]) -> Ledger:

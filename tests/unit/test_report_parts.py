@@ -5,7 +5,7 @@ from openelb_bgp.model.statuses import EipStatus, ServiceStatus
 from openelb_bgp.ports import Event, StatusWrite
 from openelb_bgp.report.leader import Report
 from openelb_bgp.report.ledger import Ledger, ServiceBook
-from openelb_bgp.report.parts import Part, parts, written_in_part
+from openelb_bgp.report.parts import Part, events_of, parts, written_in_part
 
 POOL = StatusWrite(ref=ref(Kind.EIP, "pool"), status=EipStatus(usage=1))
 
@@ -24,19 +24,22 @@ def made(writes: tuple[StatusWrite, ...], events: tuple[Event, ...] = ()) -> Rep
 
 def test_a_small_report_is_one_part() -> None:
     writes, events = (write(1), write(2)), (event(2),)
-    assert parts(made(writes, events), smallest=2, most=10) == (Part(writes, events),)
+    assert parts(made(writes, events), smallest=2, most=10) == [Part(writes, events)]
+    assert parts(made((), events), smallest=2, most=10) == [Part((), events)]
 
 
 def test_a_report_of_nothing_has_no_part() -> None:
     assert parts(made(())) == ()
 
 
-def test_events_go_with_the_write_of_their_object_and_those_without_one_last() -> None:
+def test_events_come_with_the_last_part() -> None:
     report = made((write(1), write(2), POOL), (event(9), event(2), event(1)))
-    assert parts(report, smallest=2, most=10) == [
-        Part((write(1), write(2)), (event(2), event(1))),
-        Part((POOL,), (event(9),)),
-    ]
+    assert parts(report, smallest=2, most=10) == [Part((write(1), write(2))), Part((POOL,), report.events)]
+
+
+def test_events_of_what_was_written_can_be_told_apart() -> None:
+    report = made((write(1), write(2)), (event(1), event(2), event(1)))
+    assert events_of(report, [write(1)]) == (event(1), event(1))
 
 
 def test_a_large_report_has_no_more_parts_than_it_may() -> None:
