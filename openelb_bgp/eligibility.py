@@ -7,6 +7,7 @@ peers, interfaces and subnets are not here: they are the announcers' matter.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -67,9 +68,15 @@ def backends(slices: Sequence[EndpointSlice], family: Family) -> Backends:
                 ready[endpoint.node] = ready.get(endpoint.node, 0) + 1
             elif endpoint.serving and endpoint.terminating:
                 leaving[endpoint.node] = leaving.get(endpoint.node, 0) + 1
-    if ready or leaving:
-        return Backends(by_node=ready or leaving)
+    if found := ready or leaving:
+        return _backends(tuple(sorted(found.items())) if len(found) > 1 else tuple(found.items()))
     return Backends(by_node={}, refused=_no_endpoints(slices, family, seen=seen))
+
+
+@lru_cache(maxsize=4096)
+def _backends(counts: tuple[tuple[str, int], ...]) -> Backends:
+    """Of thousands of Services many have as many endpoints on the same nodes: they share one value."""
+    return Backends(by_node=dict(counts))
 
 
 def _no_endpoints(slices: Sequence[EndpointSlice], family: Family, *, seen: int) -> Refused:

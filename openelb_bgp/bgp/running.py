@@ -21,7 +21,9 @@ from .port import Gobgp
 log = structlog.get_logger(__name__)
 
 _LISTING_SHARE = 0.003
-"""Of all time, how much listing paths may take: 10,000 cost half a second of CPU, here and in gobgpd."""
+"""Of all time, how much listing paths may take."""
+_PATH_SECONDS = 50e-6
+"""What listing one path costs at least, here and in gobgpd: half a second for 10,000."""
 
 
 class Running:
@@ -38,7 +40,8 @@ class Running:
         self._on: Gobgp | None = None
         self._reading: Reading | None = None
         self._learned = Reading().learned
-        self._read_due = self._listing_due = 0.0
+        self._read_due = 0.0
+        self._listed_at, self._listing_took = 0.0, 0.0
         self._touched: set[PathKey] | None = None
         self.configuration: Configuration | None = None
         self.was_started = False
@@ -58,16 +61,21 @@ class Running:
         known, began = self.configuration, self._clock.monotonic()
         if known is not None and began < self._read_due:
             return None
-        trusted = known is not None and began < self._listing_due
+        trusted = known is not None and began < self._listing_due(known)
         last = Reading(paths=known.paths, learned=self._learned) if known is not None and trusted else None
         reading = await read(gobgp, last=last)
         ended = self._clock.monotonic()
         self._reading, self._learned = reading, reading.learned
         self._read_due = ended + self._resync
         if last is None or reading.paths is not last.paths:
-            self._listing_due = ended + max(self._resync, (ended - began) / _LISTING_SHARE)
+            self._listed_at, self._listing_took = ended, ended - began
             self._touched = None
         return reading
+
+    def _listing_due(self, known: Configuration) -> float:
+        """When paths are listed again: by what it took last, and by what it would take now."""
+        cost = max(self._listing_took, len(known.paths) * _PATH_SECONDS)
+        return self._listed_at + max(self._resync, cost / _LISTING_SHARE)
 
     def note(self, plan: BgpPlan) -> None:
         """Take note of the next plan, the successor of the one noted before."""

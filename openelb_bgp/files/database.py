@@ -4,6 +4,7 @@ A commit is one transaction and one revision. It is on the disk when `commit` re
 """
 
 import contextlib
+import functools
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -261,6 +262,10 @@ def _interned(text: str) -> Patch:
     return {sys.intern(key): value for key, value in _patch(text).items()} if text else {}
 
 
+# Ten thousand Services carry the label of the same few pools.
+_common = functools.lru_cache(maxsize=1024)(_interned)
+
+
 def _json(value: Mapping[str, str | None] | Sequence[str]) -> str:
     return msgspec.json.encode(value, order="deterministic").decode() if value else ""
 
@@ -270,7 +275,7 @@ def _row(columns: Any) -> Row:
     return Row(
         ObjectRef(Kind(kind), Key(namespace, name)),
         status.encode() if isinstance(status, str) else status,
-        _interned(labels),
+        _common(labels),
         _interned(annotations),
         _names_in(finalizers) if finalizers else (),
         revision,

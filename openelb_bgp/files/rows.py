@@ -61,7 +61,7 @@ def overlay_of(row: Row) -> Overlay:
         row.labels,
         row.annotations,
         row.finalizers,
-        str(row.revision),
+        sys.intern(str(row.revision)),
         tuple([_ingress(one) for one in status.load_balancer.ingress]),
         tuple([_interned(one) for one in status.conditions]),
     )
@@ -122,13 +122,14 @@ def _ingress(one: LoadBalancerIngress) -> Ingress:
 
 
 def _interned(one: Condition) -> Condition:
-    # Ten thousand Services have the same two types and few reasons.
+    # Ten thousand Services have the same two types, few reasons and nodes, and are given their addresses in a
+    # few seconds.
     return Condition(
         type=sys.intern(one.type),
         status=sys.intern(one.status),
         reason=sys.intern(one.reason),
-        message=one.message,
-        last_transition_time=one.last_transition_time,
+        message=sys.intern(one.message),
+        last_transition_time=sys.intern(one.last_transition_time),
         observed_generation=one.observed_generation,
     )
 

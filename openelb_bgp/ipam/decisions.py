@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.addresses import Address, text_of
 from openelb_bgp.model.allocated import format_allocated
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.meta import ObjectRef, Patch, patched
@@ -128,7 +128,7 @@ def decide(outcome: Outcome) -> Decision:
     claim, service, given = outcome.claim, outcome.claim.service, outcome.given
     kept = _kept(outcome)
     addresses = kept + given
-    texts = [str(one.address) for one in addresses]
+    texts = [text_of(one.address) for one in addresses]
     phrases = [granted(one, text) for one, text in zip(addresses, texts, strict=True)]
     condition = condition_of(outcome, phrases)
     ingress = _ingress(claim, kept, given)

@@ -131,6 +131,14 @@ def read_address(text: str) -> Address:
     return ip_address(text)
 
 
+def text_of(address: Address) -> str:
+    """What `str` says; twice as quickly for IPv4, and a Service's address is written in many places."""
+    if address.version == 6:
+        return str(address)
+    value = int(address)
+    return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
+
+
 def parse_address(text: str) -> Address:
     """One IP address without a zone. Raises ValueError."""
     address = read_address(text.strip())

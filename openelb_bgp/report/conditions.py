@@ -42,8 +42,11 @@ def condition(
 
 def timed(made: Condition, *, previous: Iterable[Condition], now: str) -> Condition:
     """The condition with its time: that of `previous` while the status stays, else `now`."""
-    same = next((one for one in previous if one.same_state(made)), None)
-    moment = now if same is None else same.last_transition_time or now
+    moment = now
+    for one in previous:
+        if one.same_state(made):
+            moment = one.last_transition_time or now
+            break
     if moment == made.last_transition_time:
         return made
     return msgspec.structs.replace(made, last_transition_time=moment)
@@ -94,8 +97,10 @@ def valid_and_ready(
     return merged(previous, (valid, ready))
 
 
-def merged(previous: Iterable[Condition], ours: Sequence[Condition]) -> tuple[Condition, ...]:
+def merged(previous: Sequence[Condition], ours: Sequence[Condition]) -> tuple[Condition, ...]:
     """Ours in place of those of the same types; what others wrote stays, in its order."""
+    if not previous:
+        return tuple(ours)
     types = {one.type for one in ours}
     return (*(one for one in previous if one.type not in types), *ours)
 

@@ -7,6 +7,7 @@ addresses are announced comes from `service_reach`.
 from collections.abc import Sequence
 
 from openelb_bgp.model import keys
+from openelb_bgp.model.addresses import text_of
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.services import Ingress, Service
 from openelb_bgp.model.statuses import LoadBalancerIngress, LoadBalancerStatus, ServiceStatus
@@ -88,9 +89,9 @@ def _announced(
 
 
 def _foreign(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
-    return tuple(one for one in conditions if one.type not in OURS)
+    return tuple([one for one in conditions if one.type not in OURS]) if conditions else ()
 
 
 def _entry(one: Ingress) -> LoadBalancerIngress:
-    address = "" if one.ip is None else str(one.ip)
+    address = "" if one.ip is None else text_of(one.ip)
     return LoadBalancerIngress(ip=address, hostname=one.hostname, ip_mode=one.ip_mode)

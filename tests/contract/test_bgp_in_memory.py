@@ -15,7 +15,7 @@ from openelb_bgp.model.facts import Link
 from openelb_bgp.model.snapshot import Snapshot
 from tests.contract.bgp import BgpContract
 from tests.contract.gobgp_in_memory import MemoryDaemon, Router
-from tests.contract.process import Process
+from tests.contract.process import Process, eventually
 from tests.contract.virtual import LoopClock
 from tests.contract.world import IMPORT_ALL, NODE, address, cluster, conf, peer, policy, with_
 
@@ -113,3 +113,16 @@ async def stage(tmp_path: Path) -> MemoryStage:
 
 class TestInMemory(BgpContract):
     """Everything that was promised."""
+
+    async def test_the_more_paths_there_are_the_less_often_they_are_listed(self, stage: MemoryStage) -> None:
+        # Half a second for 10,000 is to be no more than 0.3 % of all time.
+        many = range(10_000)
+        async with stage.process(resync=30.0).running() as speaker:
+            await speaker.settle(stage.cluster(many))
+            started = LoopClock().monotonic()
+            await stage.take_away(5)
+            await stage.put_there(20_000)
+            routes, by_hand = stage.daemon.life.paths, PathKey(IPv4Network(address(20_000)), 9)
+            await eventually(lambda: by_hand not in routes, within=400, what="the path that was put there")
+            assert 100.0 < LoopClock().monotonic() - started < 200.0
+            await self.outside(stage, many)

@@ -151,7 +151,7 @@ def test_a_scan_reads_at_once_what_was_written_before(tmp_path: Path) -> None:
     folder = opened(tmp_path)
     file = tmp_path / "a.yaml"
     file.write_text(EIP % "pool")
-    assert folder.scan(100.0, wall=file.stat().st_mtime + UNSETTLED) == {POOL}
+    assert folder.scan(100.0, wall=file.stat().st_mtime + 2 * UNSETTLED) == {POOL}
 
 
 def test_a_folder_that_vanishes_withdraws_nothing_and_is_reported_until_it_returns(tmp_path: Path) -> None:

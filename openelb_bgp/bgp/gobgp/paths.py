@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from openelb_bgp.bgp.gobgp._pb import gobgp4_pb2 as pb4
 from openelb_bgp.bgp.gobgp.peers import AFI, UNICAST, address_or_nothing, family_of
 from openelb_bgp.bgp.model import LinkBandwidth, ObservedPath, Path, PathAttrs, PathKey
-from openelb_bgp.model.addresses import Address, Family, Network
+from openelb_bgp.model.addresses import Address, Family, Network, text_of
 
 _UNSPECIFIED = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}
 _AS_SEQUENCE = 2
@@ -66,7 +66,7 @@ class PathWriter:
         """Fills an empty path message."""
         prefix = path.key.prefix
         into.MergeFromString(self._head(Family.of(prefix), path.attrs))
-        self._packer.pack_nlri(into, str(prefix.network_address), prefix.prefixlen)
+        self._packer.pack_nlri(into, text_of(prefix.network_address), prefix.prefixlen)
         into.identifier = path.key.identifier
         if withdraw:
             into.is_withdraw = True
