@@ -29,7 +29,10 @@ log = structlog.get_logger(__name__)
 # Objects are at most 1.5 MiB in etcd, and an update brings two.
 _LARGEST = 8 * 1024 * 1024
 _UNPROCESSABLE = 422
+# An API server passes 4,096 characters of warnings on, and an object can be wrong in thousands of places.
 _LONGEST_WARNING = 1000
+_MOST_WARNINGS = 20
+_LONGEST_REFUSAL = 8000
 
 
 def path_of(kind: Kind) -> str:
@@ -74,11 +77,11 @@ def answer(body: bytes, judge: Judge) -> bytes:
     said = judge(asked.operation, asked.old_object, asked.object)
     response: dict[str, Any] = {"uid": asked.uid, "allowed": said.allowed}
     if not said.allowed:
-        message = "; ".join(said.refusals)
+        message = "; ".join(said.refusals)[:_LONGEST_REFUSAL]
         response["status"] = {"code": _UNPROCESSABLE, "reason": "Invalid", "message": message}
         log.info("change_refused", name=asked.name, operation=asked.operation, message=message)
     if said.warnings:
-        response["warnings"] = [text[:_LONGEST_WARNING] for text in said.warnings]
+        response["warnings"] = [text[:_LONGEST_WARNING] for text in said.warnings[:_MOST_WARNINGS]]
     document = {"apiVersion": question.api_version, "kind": "AdmissionReview", "response": response}
     return msgspec.json.encode(document)
 

@@ -144,6 +144,28 @@ def test_kubectl_prints_openelbs_columns_and_ours_with_wide(ours: Api, control_p
     assert "eip.network.kubesphere.io/lan" in control_plane.kubectl("get", "networking", "-o", "name")
 
 
+def test_peers_and_the_conf_show_whether_they_are_ready_and_why_not(
+    ours: Api, control_plane: ControlPlane
+) -> None:
+    conditions = [
+        {"type": "Valid", "status": "True", "reason": "Valid"},
+        {"type": "Ready", "status": "False", "reason": "NotEstablished", "message": "hold timer"},
+    ]
+    for kind, name, spec in (
+        ("BgpConf", "default", {"as": 50000, "listenPort": 17900}),
+        ("BgpPeer", "leaf", {"conf": {"neighborAddress": "192.0.2.1", "peerAs": 50001}}),
+    ):
+        ours.create({"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec})
+        ours.patch(kind, name, {"status": {"conditions": conditions}}, subresource="status")
+    confs = control_plane.kubectl("get", "bgpconf", "-o", "wide").splitlines()
+    assert confs[0].split() == [column.title for column in COLUMNS["BgpConf"]]
+    assert confs[1].split()[:4] == ["default", "50000", "False", "NotEstablished"]
+    assert confs[1].split()[5:] == ["17900", "hold", "timer"]
+    peers = control_plane.kubectl("get", "bgppeers").splitlines()
+    assert peers[0].split() == [column.title for column in COLUMNS["BgpPeer"] if not column.wide]
+    assert peers[1].split()[:5] == ["leaf", "192.0.2.1", "50001", "False", "NotEstablished"]
+
+
 def test_a_speaker_is_read_at_a_glance(ours: Api, control_plane: ControlPlane) -> None:
     status = SpeakerStatus(
         gobgp=GobgpStatus(version="4.8.0", asn=65000, router_id="192.0.2.11"),

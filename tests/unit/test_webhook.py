@@ -65,6 +65,11 @@ def test_a_refusal_carries_every_remedy_and_the_warnings() -> None:
     }
 
 
+def test_an_object_that_is_wrong_everywhere_gets_a_short_answer() -> None:
+    said = Review(refusals=("x" * 200,) * 10_000, warnings=("y" * 5000,) * 10_000)
+    assert len(answer(_question(), lambda operation, old, new: said)) < 32_000
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"apiVersion": "v1", "request": {"uid": 5}}', b"\xff"])
 def test_what_is_no_review_is_told_apart(body: bytes) -> None:
     with pytest.raises(msgspec.MsgspecError):
