@@ -70,7 +70,7 @@ def _struct(type_: type[msgspec.Struct], place: _Place) -> Schema:
         properties[name] = _field(type_, field, place.of(field.type))
         if field.required or "required" in _extra(field.type):
             required.append(name)
-    schema: Schema = {"description": (type_.__doc__ or "").strip(), "type": "object"}
+    schema: Schema = {"description": _described(type_), "type": "object"}
     if required:
         schema["required"] = sorted(required)
     schema["properties"] = dict(sorted(properties.items()))
@@ -158,6 +158,14 @@ def _with_rules(schema: Schema, found: tuple[rules.Rule, ...]) -> Schema:
         return schema
     key = "x-kubernetes-validations"
     return {**schema, key: [*schema.get(key, ()), *(rule.document() for rule in found)]}
+
+
+def _described(type_: type[msgspec.Struct]) -> str:
+    """The first paragraph of the docstring, with fields by their names on the wire."""
+    text = " ".join((type_.__doc__ or "").partition("\n\n")[0].split())
+    for field in _fields(type_):
+        text = text.replace(f"`{field.name}`", f"`{field.encode_name}`")
+    return text
 
 
 def _extra(info: inspect.Type) -> Mapping[str, Any]:

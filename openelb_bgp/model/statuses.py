@@ -5,7 +5,10 @@ SpeakerStatus, the leading controller all the others. Times are RFC 3339 text, s
 changes.
 """
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from .conditions import Condition
 from .meta import ObjectRef
@@ -18,30 +21,43 @@ ESTABLISHED = "ESTABLISHED"
 class EipStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Of an Eip. Zeros are written; `used` maps an address to `ns/name`, `;` between sharers."""
 
-    occupied: bool = False
-    usage: int = 0
-    pool_size: int = 0
-    used: dict[str, str] = {}
-    first_ip: str = msgspec.field(default="", name="firstIP")
-    last_ip: str = msgspec.field(default="", name="lastIP")
-    ready: bool = False
-    v4: bool = False
-    announced_by: str = ""
-    conditions: tuple[Condition, ...] = ()
+    occupied: Annotated[bool, Meta(description="Whether every address is given.")] = False
+    usage: Annotated[int, Meta(description="How many addresses are given.")] = 0
+    pool_size: Annotated[int, Meta(description="How many addresses there are; at most 2^63-1.")] = 0
+    used: Annotated[
+        dict[str, str],
+        Meta(description="Who has an address: `ns/name`, `;` between sharers; at most 1000 addresses."),
+    ] = {}
+    first_ip: Annotated[str, Meta(description="The lowest address.")] = msgspec.field(
+        default="", name="firstIP"
+    )
+    last_ip: Annotated[str, Meta(description="The highest address.")] = msgspec.field(
+        default="", name="lastIP"
+    )
+    ready: Annotated[bool, Meta(description="Whether at least one speaker has configured the pool.")] = False
+    v4: Annotated[bool, Meta(description="Whether the pool holds IPv4 addresses.")] = False
+    announced_by: Annotated[str, Meta(description="Which nodes announce addresses of the pool.")] = ""
+    conditions: Annotated[
+        tuple[Condition, ...], Meta(description="Valid: it can be used. Ready: it is announced somewhere.")
+    ] = ()
 
 
 class NodeConfStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What one node's gobgpd runs with."""
 
-    router_id: str = ""
-    asn: int = msgspec.field(default=0, name="as")
+    router_id: Annotated[str, Meta(description="Router id.")] = ""
+    asn: Annotated[int, Meta(description="AS number.")] = msgspec.field(default=0, name="as")
 
 
 class BgpConfStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Of a BgpConf: per node."""
 
-    nodes_conf_status: dict[str, NodeConfStatus] = {}
-    conditions: tuple[Condition, ...] = ()
+    nodes_conf_status: Annotated[
+        dict[str, NodeConfStatus], Meta(description="By node: what its gobgpd runs with.")
+    ] = {}
+    conditions: Annotated[
+        tuple[Condition, ...], Meta(description="Valid: it can be used. Ready: every node runs it.")
+    ] = ()
 
 
 class MessageCounts(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -107,15 +123,20 @@ class TimersState(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
 class NodePeerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A peer as one node sees it."""
 
-    peer_state: PeerState = PeerState()
-    timers_state: TimersState = TimersState()
+    peer_state: Annotated[PeerState, Meta(description="The session.")] = PeerState()
+    timers_state: Annotated[TimersState, Meta(description="Its timers.")] = TimersState()
 
 
 class BgpPeerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Of a BgpPeer: per node."""
 
-    nodes_peer_status: dict[str, NodePeerStatus] = {}
-    conditions: tuple[Condition, ...] = ()
+    nodes_peer_status: Annotated[
+        dict[str, NodePeerStatus], Meta(description="By node: the session with this neighbour.")
+    ] = {}
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Meta(description="Valid: it can be used. Ready: every chosen node has a session."),
+    ] = ()
 
 
 class LoadBalancerIngress(
@@ -224,20 +245,35 @@ class SpeakerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     at most 100 entries and is where the exceptions stand.
     """
 
-    started_at: str = ""
-    boot_id: str = ""
-    gobgp: GobgpStatus = GobgpStatus()
-    interfaces: tuple[InterfaceStatus, ...] = ()
-    sessions: tuple[SessionStatus, ...] = ()
-    pools: tuple[PoolStatus, ...] = ()
-    routes: RouteCounts = RouteCounts()
-    applied_revision: int = 0
-    standing_in_for: tuple[str, ...] = ()
-    layer2: Layer2Status = Layer2Status()
-    vip: VipStatus = VipStatus()
-    problems: tuple[Problem, ...] = ()
-    draining: bool = False
-    summary: SpeakerSummary = SpeakerSummary()
+    started_at: Annotated[str, Meta(description="Since when the speaker runs.")] = ""
+    boot_id: Annotated[str, Meta(description="The boot of the node that it runs in.")] = ""
+    gobgp: Annotated[GobgpStatus, Meta(description="The gobgpd beside it.")] = GobgpStatus()
+    interfaces: Annotated[
+        tuple[InterfaceStatus, ...], Meta(description="The node's NICs that carry a subnet.")
+    ] = ()
+    sessions: Annotated[
+        tuple[SessionStatus, ...], Meta(description="BGP sessions, and since when they are up or down.")
+    ] = ()
+    pools: Annotated[
+        tuple[PoolStatus, ...], Meta(description="Whether the node has configured each pool, and why not.")
+    ] = ()
+    routes: Annotated[RouteCounts, Meta(description="How many routes are wanted and announced.")] = (
+        RouteCounts()
+    )
+    applied_revision: Annotated[
+        int, Meta(description="Up to which revision of the cluster everything is applied.")
+    ] = 0
+    standing_in_for: Annotated[
+        tuple[str, ...],
+        Meta(description="Nodes without a session, whose addresses this one announces for them."),
+    ] = ()
+    layer2: Annotated[Layer2Status, Meta(description="Addresses that the node answers for.")] = Layer2Status()
+    vip: Annotated[VipStatus, Meta(description="Addresses that the node is VRRP master of.")] = VipStatus()
+    problems: Annotated[
+        tuple[Problem, ...], Meta(description="What only this node can know to be wrong; at most 100.")
+    ] = ()
+    draining: Annotated[bool, Meta(description="Whether the node is leaving.")] = False
+    summary: Annotated[SpeakerSummary, Meta(description="All of it at a glance.")] = SpeakerSummary()
 
 
 MAX_PROBLEMS = 100
