@@ -14,8 +14,9 @@ import msgspec
 from openelb_bgp.eligibility import NodeState
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Address, Family
-from openelb_bgp.model.facts import Facts, ProbeTarget, SpeakerFact
+from openelb_bgp.model.facts import Facts, ProbeTarget, SessionSeen, SpeakerFact
 
+from .discovery import bare
 from .hashes import rank
 from .links import link_towards
 from .model import PeerConf
@@ -69,7 +70,7 @@ def stand_ins(
     for node in others.values():
         for peer in peers.values():
             # Switched off it has no session to wait for.
-            if peer.admin_down or draft.is_settled(node.name, peer.name):
+            if peer.admin_down or draft.is_settled(node.name, peer):
                 continue
             for one in peer.afi_safis:
                 if one.enabled:
@@ -99,7 +100,7 @@ class _Draft:
         start = facts.first_seen if previous is None else facts.now
         self._absent = {name: known.get(name, start) for name in others if name not in facts.speakers}
 
-    def is_settled(self, node: str, peer: str) -> bool:
+    def is_settled(self, node: str, peer: PeerConf) -> bool:
         """Whether the node plainly needs nobody, as nearly all do: it has a session and had no stand-in."""
         speaker = self._facts.speakers.get(node)
         return (
@@ -118,7 +119,7 @@ class _Draft:
         stood = self._stood(one, address)
         if not self._speaks(peer, family) and not stood:
             return
-        if self._has_taken_over(node.name, peer.name):
+        if self._has_taken_over(node.name, peer):
             return
         if self._is_reachable(address, peer, stood=stood) and self._is_my_turn(
             node.name, address, peer, stood=stood
@@ -152,14 +153,14 @@ class _Draft:
         since = None if session is None else session.since
         return self._facts.first_seen if since is None else since
 
-    def _has_taken_over(self, node: str, peer: str) -> bool:
+    def _has_taken_over(self, node: str, peer: PeerConf) -> bool:
         """Whether the owner advertises itself to that peer, and has for long enough."""
         speaker = self._facts.speakers.get(node)
         if speaker is None or not _has_session(speaker, peer):
             return False
         if speaker.caught_up_since is None:
             return False
-        return self._is_past(max(speaker.established[peer], speaker.caught_up_since) + LEAVE_AFTER)
+        return self._is_past(max(_up_since(speaker, peer), speaker.caught_up_since) + LEAVE_AFTER)
 
     def _is_reachable(self, address: Address, peer: PeerConf, *, stood: bool) -> bool:
         """On-link towards the peer, and answering there: nobody stands in for a dead node."""
@@ -179,20 +180,21 @@ class _Draft:
             # Others count only once they have certainly begun: they too wait before they stand in.
             return len(list(self._better(address, peer, seasoned=True))) < STAND_INS
         speaker = self._facts.speakers.get(node)
-        if speaker is not None and _has_session(speaker, peer.name):
+        if speaker is not None and _has_session(speaker, peer):
             return False
-        missing = max(self._missing_since(node, speaker, peer.name), self._session_since(peer))
+        missing = max(self._missing_since(node, speaker, peer), self._session_since(peer))
         return (
             self._is_past(missing + self._after)
             and len(list(self._better(address, peer, seasoned=False))) < STAND_INS
         )
 
-    def _missing_since(self, node: str, speaker: SpeakerFact | None, peer: str) -> float:
+    def _missing_since(self, node: str, speaker: SpeakerFact | None, peer: PeerConf) -> float:
         if speaker is None:
             return self._absent[node]
         if speaker.quiet_since is not None:
             return speaker.quiet_since
-        return speaker.without.get(peer, self._facts.first_seen)
+        seen = _seen(speaker, peer)
+        return speaker.without.get(peer.name, self._facts.first_seen) if seen is None else seen.since
 
     def _better(self, address: Address, peer: PeerConf, *, seasoned: bool) -> Iterator[str]:
         """The speakers that come before this node as stand-ins for that address."""
@@ -200,11 +202,11 @@ class _Draft:
         has_session = self._is_established(peer)
         for name in self._others:
             speaker = self._facts.speakers.get(name)
-            if speaker is None or not _has_session(speaker, peer.name):
+            if speaker is None or not _has_session(speaker, peer):
                 continue
             if has_session and rank(address, name) > own:
                 continue
-            begun = speaker.established[peer.name] + self._after + LEAVE_AFTER
+            begun = _up_since(speaker, peer) + self._after + LEAVE_AFTER
             if not seasoned or self._is_past(begun):
                 yield name
 
@@ -217,6 +219,20 @@ class _Draft:
         return self._facts.now >= instant
 
 
-def _has_session(speaker: SpeakerFact, peer: str) -> bool:
+def _has_session(speaker: SpeakerFact, peer: PeerConf) -> bool:
     # A session counts only while its speaker is Ready.
-    return speaker.quiet_since is None and peer in speaker.established
+    if speaker.quiet_since is not None:
+        return False
+    seen = _seen(speaker, peer)
+    return peer.name in speaker.established if seen is None else seen.up
+
+
+def _up_since(speaker: SpeakerFact, peer: PeerConf) -> float:
+    """Since when it has the session that it has."""
+    seen = _seen(speaker, peer)
+    return speaker.established[peer.name] if seen is None else seen.since
+
+
+def _seen(speaker: SpeakerFact, peer: PeerConf) -> SessionSeen | None:
+    """The session with that very neighbour; None for a speaker that finds other gateways for the BgpPeer."""
+    return speaker.sessions.get((peer.name, bare(peer.neighbor_address)))

@@ -7,7 +7,7 @@ whom) is the announcer's matter.
 
 from collections.abc import Collection, Mapping
 
-from openelb_bgp.model.facts import SpeakerFact
+from openelb_bgp.model.facts import SessionSeen, SpeakerFact
 from openelb_bgp.model.meta import Kind
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.speakers import Speaker
@@ -61,11 +61,35 @@ def _alive(known: SpeakerFact, status: SpeakerStatus, peers: Collection[str], no
     missing_since = now if known.quiet_since is None else known.quiet_since
     return SpeakerFact(
         node=known.node,
+        sessions=_sessions(known, status, peers, now=now, missing_since=missing_since),
         established={peer: known.established.get(peer, now) for peer in up},
         without={peer: known.without.get(peer, missing_since) for peer in missing},
         caught_up_since=_kept(known.caught_up_since, now) if _has_caught_up(status) else None,
         leaving=status.draining,
     )
+
+
+def _sessions(
+    known: SpeakerFact,
+    status: SpeakerStatus,
+    peers: Collection[str],
+    *,
+    now: float,
+    missing_since: float,
+) -> dict[tuple[str, str], SessionSeen]:
+    """Each session that is reported, and those of known peers that were and are no more."""
+    reported = {
+        (one.peer, one.peer_state.neighbor_address.partition("%")[0]): one.peer_state.is_established
+        for one in status.sessions
+        if one.peer_state.neighbor_address
+    }
+    gone = {key: False for key in known.sessions if key not in reported and key[0] in peers}
+    return {
+        key: before
+        if (before := known.sessions.get(key)) is not None and before.up == up
+        else SessionSeen(up, now if up else missing_since)
+        for key, up in {**gone, **reported}.items()
+    }
 
 
 def _kept(instant: float | None, now: float) -> float:

@@ -66,11 +66,20 @@ class SessionFact(msgspec.Struct, frozen=True, kw_only=True):
     remote_graceful_restart: bool = False
 
 
+class SessionSeen(NamedTuple):
+    """Another node's session as this node has observed it: whether it is up, and since when it is so."""
+
+    up: bool
+    since: float
+
+
 class SpeakerFact(msgspec.Struct, frozen=True, kw_only=True):
     """What this node has observed of another's speaker.
 
     `established` and `without` map a BgpPeer's name to when this node first saw that speaker with, or
-    without, an established session to it. `quiet_since` is when it stopped being ready or vanished, None
+    without, an established session to it. `sessions` holds each session by BgpPeer and neighbour's address
+    (without a zone), where a report tells them apart: one BgpPeer may stand for several gateways.
+    `quiet_since` is when it stopped being ready or vanished, None
     while it lives. `caught_up_since` is when this node first saw it report everything that it wants as
     announced, None while it reports less. `leaving` is whether it last reported that its node is being
     taken out.
@@ -79,6 +88,7 @@ class SpeakerFact(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     established: Mapping[str, float] = EMPTY
     without: Mapping[str, float] = EMPTY
+    sessions: Mapping[tuple[str, str], SessionSeen] = EMPTY
     quiet_since: float | None = None
     caught_up_since: float | None = None
     leaving: bool = False

@@ -4,7 +4,7 @@ import msgspec
 
 from openelb_bgp.membership.observed import observe_speakers
 from openelb_bgp.model.cluster import Node
-from openelb_bgp.model.facts import SpeakerFact
+from openelb_bgp.model.facts import SessionSeen, SpeakerFact
 from openelb_bgp.model.meta import Kind, Meta
 from openelb_bgp.model.routing import BgpPeer
 from openelb_bgp.model.snapshot import Snapshot
@@ -83,6 +83,30 @@ def test_a_session_counts_anew_after_it_was_lost() -> None:
 def test_one_of_several_sessions_to_a_peer_is_enough() -> None:
     fact = Observer().look(cluster(speaker(up=("gateway",), down=("gateway",))), at=10)
     assert (fact.established, fact.without) == ({"gateway": 10}, {})
+
+
+def test_of_several_sessions_to_a_peer_each_has_its_own_time() -> None:
+    def seen(**states: str) -> Speaker:
+        sessions = tuple(
+            SessionStatus(
+                peer="gateway",
+                peer_state=PeerState(session_state=state, neighbor_address=f"fe80::{name}%eth0"),
+            )
+            for name, state in states.items()
+        )
+        return Speaker(Meta(name="node2"), SpeakerStatus(sessions=sessions), ready=True)
+
+    observer = Observer()
+    observer.look(cluster(seen(a="ESTABLISHED", b="ESTABLISHED"), peers=("gateway",)), at=10)
+    one_lost = observer.look(cluster(seen(a="ESTABLISHED", b="IDLE"), peers=("gateway",)), at=20).sessions
+    unlisted = observer.look(cluster(seen(b="IDLE"), peers=("gateway",)), at=30).sessions
+    without_peer = observer.look(cluster(seen()), at=40).sessions
+    a, b = ("gateway", "fe80::a"), ("gateway", "fe80::b")
+    assert (one_lost, unlisted, without_peer) == (
+        {a: SessionSeen(True, 10), b: SessionSeen(False, 20)},
+        {a: SessionSeen(False, 30), b: SessionSeen(False, 20)},
+        {},
+    )
 
 
 def test_a_peer_that_is_not_reported_is_one_without_a_session() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from openelb_bgp.bgp.model import PathAttrs
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Family
-from openelb_bgp.model.facts import ProbeTarget
+from openelb_bgp.model.facts import Gateway, ProbeTarget, SessionSeen
 from openelb_bgp.model.routing import AfiSafi, NextHops
 from tests.unit.plan_world import (
     NOW,
@@ -320,6 +320,33 @@ def test_a_stand_in_is_for_the_peer_that_lost_the_node_and_not_for_the_others() 
     own, other = routes(plan)[PREFIX]
     assert (own, other.next_hop) == (PathAttrs(), address(B))
     assert len(other.large_communities) == 1
+
+
+def test_a_stand_in_is_for_the_gateway_that_lost_the_node_though_they_share_a_bgppeer() -> None:
+    second = "10.0.0.253"
+    gateways = tuple(Gateway(4, 0, one, "eth0") for one in (ROUTER, second))
+    lost = {("router", ROUTER): SessionSeen(True, 0.0), ("router", second): SessionSeen(False, NOW - 10)}
+    world = lonely(
+        bgp_peers=[peer(neighbour=None, neighbor_discovery="DefaultGateway")],
+        gateways=gateways,
+        sessions={ROUTER: session(), second: session(second)},
+        speakers={
+            "b": speaker("b", established={"router": 0.0}, sessions=lost, caught_up_since=0.0),
+            "c": speaker("c", established={"router": 0.0}, caught_up_since=0.0),
+        },
+    )
+    plan = world.plan()
+    assert [len(seen_by(plan, one, PREFIX)) for one in (ROUTER, second)] == [1, 2]
+    # Its session is back: a stand-in stays until it has certainly taken over, and no longer.
+    back = speaker(
+        "b",
+        established={"router": 0.0},
+        sessions={**lost, ("router", second): SessionSeen(True, NOW)},
+        caught_up_since=0.0,
+    )
+    soon = world.with_(speakers={**world.facts.speakers, "b": back}, now=NOW + 4).plan(previous=plan)
+    later = world.with_(speakers={**world.facts.speakers, "b": back}, now=NOW + 5).plan(previous=soon)
+    assert [len(seen_by(one, second, PREFIX)) for one in (soon, later)] == [2, 1]
 
 
 def test_a_stood_in_local_service_is_announced_for_its_nodes_only() -> None:
