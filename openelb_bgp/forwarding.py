@@ -18,6 +18,7 @@ from .model.meta import EMPTY, Key, Kind, ObjectRef, ref
 from .model.reasons import Reason, Refused
 from .model.services import EndpointSlice, Service
 from .model.snapshot import Snapshot
+from .model.statuses import MAX_PROBLEMS
 
 KUBE_PROXY_PORT = 10256
 NODE_LIMIT, SERVICE_LIMIT = 120.0, 60.0
@@ -37,6 +38,19 @@ class Concluded(NamedTuple):
 
     node: bool = False
     services: tuple[Key, ...] = ()
+
+
+class Vouched(NamedTuple):
+    """What the process before this one announced on this boot, by its report; `but` are objects as texts."""
+
+    node: bool = False
+    but: frozenset[str] = frozenset()
+
+    def services(self, health: HealthFact) -> tuple[Key, ...]:
+        """Those of the Services that are to be asked at the start which it announced."""
+        if not self.node:
+            return ()
+        return tuple(key for key in health.services if f"{Kind.SERVICE} {key}" not in self.but)
 
 
 class ServiceChecks(NamedTuple):
@@ -71,10 +85,31 @@ def _port_to_ask(service: Service | None, slices: tuple[EndpointSlice, ...], nod
     return service.health_check_node_port if here else 0
 
 
-def concluded(health: HealthFact, node: Node | None, *, boot_id: str, now: float) -> Concluded:
-    """What counts as proven although no health check can ever say so."""
+def vouched(snapshot: Snapshot, *, node: str, boot_id: str) -> Vouched:
+    """What this node announced before this process started, perhaps in another pod with another folder.
+
+    Its neighbours keep those routes for a while, and would lose them if everything were asked anew first.
+    """
+    speaker = snapshot.speakers.get(node)
+    if speaker is None or not boot_id or speaker.status.boot_id != boot_id:
+        return Vouched()
+    problems = speaker.status.problems
+    if not speaker.status.routes.announced or len(problems) >= MAX_PROBLEMS:
+        return Vouched()
+    return Vouched(True, frozenset(one.object for one in problems if one.reason == Reason.NOT_PROVEN))
+
+
+def concluded(
+    health: HealthFact, node: Node | None, *, boot_id: str, now: float, vouched: bool = False
+) -> Concluded:
+    """What counts as proven although no health check says so; `vouched` is of the node.
+
+    A node that was vouched for is asked once all the same: whether it has a kube-proxy matters to Services.
+    """
+    check = health.node
+    asked = check.passed is None and bool(check.answer or now >= health.began + FIRST_ANSWERS)
     return Concluded(
-        node=_is_without_kube_proxy(health, node, boot_id=boot_id, now=now),
+        node=(vouched and asked) or _is_without_kube_proxy(health, node, boot_id=boot_id, now=now),
         services=tuple(
             key
             for key, one in health.services.items()

@@ -13,7 +13,15 @@ from prometheus_client import REGISTRY
 
 from openelb_bgp import plugins
 from openelb_bgp.eligibility import node_states
-from openelb_bgp.forwarding import KUBE_PROXY_PORT, ServiceChecks, concluded, judge, service_checks
+from openelb_bgp.forwarding import (
+    KUBE_PROXY_PORT,
+    ServiceChecks,
+    Vouched,
+    concluded,
+    judge,
+    service_checks,
+    vouched,
+)
 from openelb_bgp.host.boot import read_boot_id, seconds_since_boot
 from openelb_bgp.host.health_checks import HealthChecks
 from openelb_bgp.host.netlink import HostState, follow_host
@@ -83,6 +91,7 @@ class Speaker:
         self._health = self._health_checks() if origin.in_cluster else None
         self._checks = ServiceChecks()
         self._forwarding = Forwarding()
+        self._vouched: Vouched | None = None
         self._observed: Mapping[str, SpeakerFact] = {}
         self._pods = SpeakerPods() if origin.in_cluster else None
         self._reporter = Reporter(settings.node, sink=origin.sink, clock=origin.clock)
@@ -161,12 +170,15 @@ class Speaker:
     def _judged(self, health: HealthChecks, snapshot: Snapshot, *, now: float) -> Forwarding:
         """Aim the health checks at what the snapshot asks for, and conclude from their answers."""
         name = self._settings.node
-        if not snapshot.has_listed(Kind.NODE, Kind.SERVICE, Kind.ENDPOINT_SLICE):
+        if not snapshot.has_listed(Kind.NODE, Kind.SERVICE, Kind.ENDPOINT_SLICE, Kind.SPEAKER):
             return Forwarding(known=False)
         node = snapshot.nodes.get(name)
         self._checks = service_checks(snapshot, node=name, before=self._checks)
         health.aim(self._checks.ports, () if node is None else node.addresses)
-        done = concluded(health.facts, node, boot_id=self._boot_id, now=now)
+        if self._vouched is None:
+            self._vouched = vouched(snapshot, node=name, boot_id=self._boot_id)
+            health.conclude(node=False, services=self._vouched.services(health.facts))
+        done = concluded(health.facts, node, boot_id=self._boot_id, now=now, vouched=self._vouched.node)
         health.conclude(node=done.node, services=done.services)
         return judge(health.facts, node=name, now=now, before=self._forwarding)
 

@@ -45,7 +45,7 @@ class Cluster:
     def __init__(self, lan: Lan, router: Frr, folder: Path) -> None:
         self.lan, self.router = lan, router
         self.seen = OpenElb(lan.nodes[0], folder)
-        self.kube_proxy = KubeProxy()
+        self.kube_proxy = KubeProxy(lan.nodes[0])
         source = FilesSettings(files=self.seen.manifests, state=self.seen.state)
         self.settings = SpeakerSettings(
             source=source,

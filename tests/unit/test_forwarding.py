@@ -12,15 +12,20 @@ from openelb_bgp.forwarding import (
     SERVICE_LIMIT,
     Concluded,
     ServiceChecks,
+    Vouched,
     concluded,
     judge,
     service_checks,
+    vouched,
 )
 from openelb_bgp.model.cluster import Node
 from openelb_bgp.model.forwarding import CheckFact, Forwarding, HealthFact
 from openelb_bgp.model.meta import Key, Kind, Meta, ref
+from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.services import EndpointSlice, Service
 from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.model.speakers import Speaker
+from openelb_bgp.model.statuses import Problem, RouteCounts, SpeakerStatus
 from tests.unit.plan_world import endpoint, service, slices
 
 START = 1000.0
@@ -110,6 +115,40 @@ def test_where_nobody_listens_a_node_that_is_ready_since_the_boot_counts_as_prov
     assert not conclusion(READY, late, health(node_check(**SAYS_503)))
     assert not concluded(facts, msgspec.structs.replace(READY, boot_id=""), boot_id="", now=late).node
     assert judged(facts, START + FIRST_ANSWERS).deadline == late
+
+
+def reported(*problems: Problem, boot: str = "this boot", announced: int = 3) -> Snapshot:
+    routes = RouteCounts(desired=3, announced=announced)
+    status = SpeakerStatus(boot_id=boot, routes=routes, problems=problems)
+    return Snapshot(speakers={"a": Speaker(Meta(name="a"), status)})
+
+
+def test_what_the_process_before_announced_on_this_boot_goes_on_whatever_is_asked() -> None:
+    facts = health(node_check(), service_check())
+    found = vouched(reported(), node="a", boot_id="this boot")
+    assert found.services(facts) == (DNS,)
+    told = health(node_check(**SAYS_503))
+    assert concluded(told, READY, boot_id="this boot", now=START, vouched=found.node).node
+    assert not concluded(facts, READY, boot_id="this boot", now=START, vouched=found.node).node, "asked first"
+    late = START + FIRST_ANSWERS
+    assert concluded(facts, READY, boot_id="this boot", now=late, vouched=found.node).node
+
+
+def test_nobody_vouches_for_another_boot_for_a_silent_node_or_for_what_waited() -> None:
+    waited = Problem.of(ref(Kind.SERVICE, "dns", namespace="shop"), Reason.NOT_PROVEN, "no answer")
+    facts = health(node_check(), service_check())
+    here = vouched(reported(waited), node="a", boot_id="this boot")
+    assert (here.node, here.services(facts)) == (True, ())
+    silent = (
+        reported(boot="another boot"),
+        reported(announced=0),
+        reported(*(Problem(object=f"Service shop/{one}", reason="x", message="") for one in range(100))),
+        Snapshot(),
+    )
+    for snapshot in silent:
+        found = vouched(snapshot, node="a", boot_id="this boot")
+        assert (found, found.services(facts)) == (Vouched(), ())
+    assert vouched(reported(boot=""), node="a", boot_id="") == Vouched()
 
 
 def test_where_there_is_no_kube_proxy_nobody_is_waited_for_long_on_a_services_port() -> None:

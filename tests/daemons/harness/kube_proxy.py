@@ -1,26 +1,29 @@
-"""In kube-proxy's place: an HTTP server that answers on health ports with whatever a test wants."""
+"""In kube-proxy's place: an HTTP server on a node's health ports that answers whatever a test wants."""
 
 import asyncio
+import socket
 from asyncio import Server, StreamReader, StreamWriter
+
+from tests.daemons.harness.inside import call_inside
+from tests.daemons.harness.netns import Namespace
 
 
 class KubeProxy:
-    """`codes` are port → status code; ports that are not in it have no listener. `asked` are the questions.
+    """`codes` are port → status code; other ports have no listener. `asked` are the questions."""
 
-    It listens in the network namespace of the thread that runs it.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, node: Namespace) -> None:
         self.codes: dict[int, int] = {}
         self.asked: list[int] = []
+        self._node = node
         self._servers: dict[int, Server] = {}
 
     async def answer(self, port: int, code: int) -> None:
         """Answer with that code from now on."""
         self.codes[port] = code
         if port not in self._servers:
+            listener = call_inside(self._node, lambda: socket.create_server(("0.0.0.0", port)))
             self._servers[port] = await asyncio.start_server(
-                lambda reader, writer: self._serve(port, reader, writer), "0.0.0.0", port
+                lambda reader, writer: self._serve(port, reader, writer), sock=listener
             )
 
     async def _serve(self, port: int, reader: StreamReader, writer: StreamWriter) -> None:
