@@ -27,7 +27,7 @@ _INTERNAL_INTERFACES = (
     "cni*",
     "cali*",
     "tunl*",
-    "vxlan.calico",
+    "vxlan.calico*",
     "wireguard.cali",
     "cilium*",
     "lxc*",

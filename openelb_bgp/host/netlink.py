@@ -29,26 +29,9 @@ _IFA_F_TENTATIVE = 0x40
 _SETTLE_SECONDS = 0.02
 _RECEIVE_BYTES = 65536
 
-# Interfaces of kube-proxy and of the usual CNIs: a default route by one of them leads to no router of ours.
-CLUSTER_INTERFACES = (
-    "kube-",
-    "nodelocaldns",
-    "cni",
-    "cali",
-    "tunl",
-    "vxlan.calico",
-    "flannel",
-    "cilium",
-    "lxc",
-    "weave",
-    "antrea",
-    "ovn-k8s",
-    "docker",
-)
-
 
 class HostState(msgspec.Struct, frozen=True):
-    """Links by index and the gateways of the default routes, both sorted."""
+    """Links by index and the gateways of all default routes, both sorted."""
 
     links: tuple[Link, ...] = ()
     gateways: tuple[Gateway, ...] = ()
@@ -134,5 +117,4 @@ def _gateways(route: Any, names: dict[int, str]) -> list[Gateway]:
         Gateway(version, metric, address, names[oif])
         for hop in hops
         if (address := hop.get("gateway")) and (oif := hop.get("oif")) in names
-        if not names[oif].startswith(CLUSTER_INTERFACES)
     ]

@@ -419,7 +419,8 @@ def test_the_lowest_metric_wins_and_an_ecmp_default_gives_a_peer_per_gateway() -
 
 
 def test_a_default_route_to_pods_is_no_gateway() -> None:
-    plan = discovered(Gateway(4, 0, "10.244.0.1", "cni0"), Gateway(4, 0, "10.1.1.1", "cilium_host")).plan()
+    names = ("cni0", "cilium_host", "vxlan.calico-v6", "ovn-k8s-mp0", "kube-bridge", "antrea-gw0")
+    plan = discovered(*(Gateway(4, 0, f"10.244.{i}.1", name) for i, name in enumerate(names))).plan()
     assert reasons(plan)["BgpPeer router"] == "NoGateway"
     assert plan.complete
 
