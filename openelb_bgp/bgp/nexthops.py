@@ -81,7 +81,7 @@ def plan_hops(
     others = {
         name: node
         for name, node in sorted(nodes.items())
-        if name != me.name and node.rack == me.rack and node.refused is None and not _has_left(name, facts)
+        if name != me.name and node.rack == me.rack and node.refused is None and not _is_out(name, facts)
     }
     drains = _drains({me.name: me} | others, facts, previous)
     stand = _stand_ins(others, peers, facts, conf, previous)
@@ -116,10 +116,10 @@ def plan_hops(
     )
 
 
-def _has_left(node: str, facts: Facts) -> bool:
-    """Whether the node was taken out on purpose: nobody brings it back."""
+def _is_out(node: str, facts: Facts) -> bool:
+    """Whether the node was taken out on purpose, or does not forward yet: nobody brings it back."""
     speaker = facts.speakers.get(node)
-    return speaker is not None and speaker.has_left
+    return speaker is not None and (speaker.has_left or speaker.unproven)
 
 
 def _drains(nodes: Mapping[str, NodeState], facts: Facts, previous: HopMemory | None) -> dict[str, float]:

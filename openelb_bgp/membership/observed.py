@@ -8,7 +8,8 @@ whom) is the announcer's matter.
 from collections.abc import Collection, Mapping
 
 from openelb_bgp.model.facts import SessionSeen, SpeakerFact
-from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.meta import Kind, ref
+from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.speakers import Speaker
 from openelb_bgp.model.statuses import SpeakerStatus
@@ -66,6 +67,8 @@ def _alive(known: SpeakerFact, status: SpeakerStatus, peers: Collection[str], no
         without={peer: known.without.get(peer, missing_since) for peer in missing},
         caught_up_since=_kept(known.caught_up_since, now) if _has_caught_up(status) else None,
         leaving=status.draining,
+        unproven=(str(ref(Kind.NODE, known.node)), Reason.NOT_PROVEN)
+        in {(one.object, one.reason) for one in status.problems},
     )
 
 

@@ -82,7 +82,7 @@ class SpeakerFact(msgspec.Struct, frozen=True, kw_only=True):
     `quiet_since` is when it stopped being ready or vanished, None
     while it lives. `caught_up_since` is when this node first saw it report everything that it wants as
     announced, None while it reports less. `leaving` is whether it last reported that its node is being
-    taken out.
+    taken out, `unproven` whether it reports that its node has not been seen forwarding since its boot.
     """
 
     node: str
@@ -92,6 +92,7 @@ class SpeakerFact(msgspec.Struct, frozen=True, kw_only=True):
     quiet_since: float | None = None
     caught_up_since: float | None = None
     leaving: bool = False
+    unproven: bool = False
 
     @property
     def has_left(self) -> bool:

@@ -5,11 +5,12 @@ import msgspec
 from openelb_bgp.membership.observed import observe_speakers
 from openelb_bgp.model.cluster import Node
 from openelb_bgp.model.facts import SessionSeen, SpeakerFact
-from openelb_bgp.model.meta import Kind, Meta
+from openelb_bgp.model.meta import Kind, Meta, ref
+from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.routing import BgpPeer
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.speakers import Speaker
-from openelb_bgp.model.statuses import PeerState, RouteCounts, SessionStatus, SpeakerStatus
+from openelb_bgp.model.statuses import PeerState, Problem, RouteCounts, SessionStatus, SpeakerStatus
 
 ALL_LISTED = frozenset({Kind.SPEAKER, Kind.NODE, Kind.BGP_PEER})
 
@@ -23,6 +24,7 @@ def speaker(
     routes: tuple[int, int] = (3, 3),
     applied: int = 7,
     draining: bool = False,
+    problems: tuple[Problem, ...] = (),
 ) -> Speaker:
     sessions = [SessionStatus(peer=one, peer_state=PeerState(session_state="ESTABLISHED")) for one in up]
     sessions += [SessionStatus(peer=one, peer_state=PeerState(session_state="ACTIVE")) for one in down]
@@ -34,6 +36,7 @@ def speaker(
             routes=RouteCounts(desired=desired, announced=announced),
             applied_revision=applied,
             draining=draining,
+            problems=problems,
         ),
         ready=ready,
     )
@@ -122,6 +125,16 @@ def test_a_speaker_that_drained_before_it_went_has_left_until_it_is_back() -> No
     assert not observer.look(cluster(speaker(draining=True)), at=1.0).has_left
     assert observer.look(cluster(), at=2.0).has_left
     assert not observer.look(cluster(speaker()), at=3.0).has_left
+
+
+def test_a_node_that_does_not_forward_yet_says_so_itself() -> None:
+    def said(node: str, reason: Reason) -> SpeakerFact:
+        problem = Problem.of(ref(Kind.NODE, node), reason, "kube-proxy has not answered")
+        return Observer().look(cluster(speaker(problems=(problem,))), at=1)
+
+    assert said("node2", Reason.NOT_PROVEN).unproven
+    assert not said("node2", Reason.ANNOUNCED_UNPROVEN).unproven
+    assert not said("node1", Reason.NOT_PROVEN).unproven
 
 
 def test_a_peer_that_is_deleted_is_forgotten() -> None:

@@ -72,6 +72,11 @@ def test_rack_leaves_out_nodes_that_are_not_eligible() -> None:
     assert next_hops(racked(nodes=nodes).plan()) == {PREFIX: {"self", C}}
 
 
+def test_rack_leaves_out_a_node_that_does_not_forward_yet() -> None:
+    booting = {"b": speaker("b", unproven=True), "c": speaker("c")}
+    assert next_hops(racked(speakers=booting).plan()) == {PREFIX: {"self", C}}
+
+
 def test_a_node_without_an_address_of_the_family_cannot_be_a_next_hop() -> None:
     plan = racked(nodes=[node("a", 1), node("b", 2), node("c", 3, addresses=("fd00::3",))]).plan()
     assert next_hops(plan) == {PREFIX: {"self", B}}
