@@ -19,7 +19,7 @@ KINDS = ("Eip", "BgpConf", "BgpPeer")
 MUTATIONS = 1000
 
 
-def _mutants(chance: random.Random) -> Iterator[dict[str, Any]]:
+def mutants(chance: random.Random) -> Iterator[dict[str, Any]]:
     """Of one or two values in the spec each; only what JSON can say, and a Kubernetes number hold."""
     known = [one for one in samples() if one["kind"] in KINDS]
     while True:
@@ -41,10 +41,10 @@ def test_what_decoding_takes_without_a_word_the_api_server_takes_and_answers_the
     """And no rule fails to be evaluated, or costs too much, whatever stands in the fields."""
     control_plane.kubectl("apply", "-k", str(CRDS))
     control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-    mutants = _mutants(random.Random(7))
+    made = mutants(random.Random(7))
     wrong, good = [], 0
     for _ in range(MUTATIONS):
-        mutant = next(mutants)
+        mutant = next(made)
         decoded = decode(mutant)
         is_good = not decoded.invalid and not decoded.warnings
         good += is_good

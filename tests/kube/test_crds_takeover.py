@@ -1,6 +1,7 @@
 """Our definitions in OpenELB's place: what was stored stays, stays editable, and hears what is wrong."""
 
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import yaml
 
 from lab.cluster.api import Api, ApiError
+from lab.cluster.kubelet import service
 from openelb_bgp.decode import decode
 from openelb_bgp.kube.crds import definitions
 from tests.daemons.harness.waiting import wait_until
@@ -15,6 +17,7 @@ from tests.daemons.harness.waiting import wait_until
 from .component_account import account_of, controller_daemon
 from .harness.control_plane import ControlPlane
 from .openelb_crds import openelb_crds
+from .test_crds_mutations import mutants
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "tests" / "unit" / "corpus"
@@ -52,18 +55,24 @@ _PROBES = (
 )
 
 
-async def test_bad_objects_stored_before_get_their_reason_and_stay_editable(
+async def test_bad_objects_stored_before_get_their_reason_stay_editable_and_hold_up_nobody(
     own_control_plane: ControlPlane, tmp_path: Path
 ) -> None:
     api = own_control_plane.api
     _install_openelb(own_control_plane)
-    before = [one for one in (_stored(api, each) for each in [*STORED, *_bad_of_corpus()]) if one]
-    assert len(before) > 25
+    before = [one for one in (_stored(api, each) for each in _all_bad()) if one]
+    assert len(before) > 100
     _replace_openelb(own_control_plane)
+    pool = {"apiVersion": API_VERSION, "kind": "Eip", "metadata": {"name": "good"}}
+    api.create({**pool, "spec": {"address": "198.18.0.0/24"}})
+    wanted = {"lb.kubesphere.io/v1alpha1": "openelb", "eip.openelb.kubesphere.io/v1alpha2": "good"}
+    api.create(service("good", annotations=wanted))
     controller = controller_daemon(account_of(own_control_plane, tmp_path, "controller"), tmp_path)
     controller.start()
     try:
+        await wait_until(lambda: _address(api, "good"), within=SOON, what="the address of a good Service")
         await wait_until(lambda: not _without_reason(api, before), within=SOON)
+        assert controller.alive
     finally:
         controller.end()
     for one in before:
@@ -74,6 +83,18 @@ async def test_bad_objects_stored_before_get_their_reason_and_stay_editable(
         assert api.get(kind, name).get("spec") == one.get("spec")
         api.patch(kind, name, {"metadata": {"finalizers": None}})
         assert api.find(kind, name) is None
+
+
+def _address(api: Api, name: str) -> str:
+    status = api.get("Service", name, namespace="default")["status"]
+    return next((entry["ip"] for entry in status.get("loadBalancer", {}).get("ingress", ())), "")
+
+
+def _all_bad() -> list[dict[str, Any]]:
+    """Those written here, those of the corpus, and mutants of the samples, by names of their own."""
+    made = mutants(random.Random(9))
+    several = [{**next(made), "metadata": {"name": f"mutant-{number}"}} for number in range(500)]
+    return [*STORED, *_bad_of_corpus(), *several]
 
 
 def _bad_of_corpus() -> list[dict[str, Any]]:
@@ -102,14 +123,17 @@ def _stored(api: Api, document: dict[str, Any]) -> dict[str, Any] | None:
 
 def _without_reason(api: Api, documents: list[dict[str, Any]]) -> list[str]:
     """Which of them do not say yet that they are invalid, and why."""
+    shown = {
+        (kind, one["metadata"]["name"]): one.get("status", {}).get("conditions", ())
+        for kind in ("Eip", "BgpConf", "BgpPeer")
+        for one in api.items(kind)
+    }
     return [
-        f"{one['kind']} {one['metadata']['name']}"
-        for one in documents
+        f"{kind} {name}"
+        for kind, name in ((one["kind"], one["metadata"]["name"]) for one in documents)
         if not any(
             (condition["type"], condition["status"]) == ("Valid", "False") and condition["message"]
-            for condition in api.get(one["kind"], one["metadata"]["name"])
-            .get("status", {})
-            .get("conditions", ())
+            for condition in shown[kind, name]
         )
     ]
 
