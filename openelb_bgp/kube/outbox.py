@@ -84,16 +84,22 @@ class Outbox:
         self._lane(job)[ref] = job
         return True
 
-    def take(self, now: float) -> Job | None:
-        """The next job to be sent, which is on its way from then on; None if there is none now."""
+    def take_urgent(self, now: float) -> Job | None:
+        """The next urgent job, which is on its way from then on; None if there is none now."""
+        return self._take(self._urgent, now)
+
+    def take_other(self, now: float) -> Job | None:
+        """The next job that is not urgent, on its way from then on; None if there is none now."""
+        return self._take(self._others, now)
+
+    def _take(self, lane: dict[ObjectRef, Job], now: float) -> Job | None:
         if now >= self._look_at:
             self._bring_forward(now)
-        for lane in (self._urgent, self._others):
-            ref = next((ref for ref in lane if ref not in self._sending), None)
-            if ref is not None:
-                job = self._sending[ref] = lane.pop(ref)
-                return job
-        return None
+        ref = next((ref for ref in lane if ref not in self._sending), None)
+        if ref is None:
+            return None
+        job = self._sending[ref] = lane.pop(ref)
+        return job
 
     def due_at(self) -> float | None:
         """When to ask for those again that are not to be tried yet; None if there is none."""

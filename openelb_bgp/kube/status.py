@@ -6,7 +6,7 @@ sending, and what each answer means for what comes next.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,8 +31,9 @@ from .resources import RESOURCES
 
 log = structlog.get_logger(__name__)
 
-_IN_FLIGHT = 32
-_EVENTS_IN_FLIGHT = 8
+_URGENT_AT_ONCE = 32
+_OTHERS_AT_ONCE = 16
+_CALM_SECONDS = 0.25
 _IDLE_SECONDS = 3600.0
 _LAST_SECONDS = 1.0
 
@@ -79,7 +80,9 @@ class KubeSink:
         self._patience = patience
         self._outbox = Outbox()
         self._wake = WakeUp()
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._urgent: set[asyncio.Task[None]] = set()
+        self._others: set[asyncio.Task[None]] = set()
+        self._calm_from = 0.0
         self._waiters: dict[ObjectRef, asyncio.Future[None]] = {}
         self._reports = Reports()
         self._seen_meanwhile: dict[ObjectRef, Shown] = {}
@@ -139,10 +142,15 @@ class KubeSink:
         while True:
             self._wake.clear()
             now = self._clock.monotonic()
-            while len(self._in_flight) < _IN_FLIGHT and (job := self._outbox.take(now)) is not None:
-                self._start(group, self._send(job))
-            self._send_events(group)
-            due = soonest(self._outbox.due_at(), self._events_due(now))
+            while len(self._urgent) < _URGENT_AT_ONCE and (job := self._outbox.take_urgent(now)) is not None:
+                self._start(group, self._send(job), self._urgent)
+            if self._urgent:
+                self._calm_from = now + _CALM_SECONDS
+            # While addresses come and go the API server is theirs: the others go on, one after another.
+            most = _OTHERS_AT_ONCE if now >= self._calm_from else 1
+            while len(self._others) < most and (work := self._next_other(now)) is not None:
+                self._start(group, work, self._others)
+            due = soonest(self._outbox.due_at(), self._events_due(now), self._calm_due(now))
             await self._wake.wait_within(_IDLE_SECONDS if due is None else max(0.0, due - now), self._clock)
 
     async def hang_up(self) -> None:
@@ -151,31 +159,39 @@ class KubeSink:
         Whoever leads next should find it done: what a server does with a request that is hung up on, nobody
         knows.
         """
-        if self._in_flight:
-            _, late = await asyncio.wait(self._in_flight, timeout=_LAST_SECONDS)
+        for task in self._others:
+            task.cancel()
+        if self._urgent:
+            _, late = await asyncio.wait(self._urgent, timeout=_LAST_SECONDS)
             for task in late:
                 task.cancel()
 
-    def _start(self, group: asyncio.TaskGroup, work: Any) -> None:
-        task = group.create_task(work)
-        self._in_flight.add(task)
-        task.add_done_callback(self._ended)
+    def _start(
+        self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]
+    ) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            among.discard(task)
+            self._wake.set()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
-        self._wake.set()
+        task = group.create_task(work)
+        among.add(task)
+        task.add_done_callback(ended)
+
+    def _next_other(self, now: float) -> Coroutine[Any, Any, None] | None:
+        """What is sent next of what is not urgent: statuses, and Events when there are none."""
+        if (job := self._outbox.take_other(now)) is not None:
+            return self._send(job)
+        if now < self._events.resume_at or (found := self._book.pop()) is None:
+            return None
+        return self._events.send(*found)
+
+    def _calm_due(self, now: float) -> float | None:
+        return self._calm_from if self._calm_from > now else None
 
     def _events_due(self, now: float) -> float | None:
         """When time alone lets Events be sent again; None while that is not what they wait for."""
         resume_at = self._events.resume_at
         return resume_at if len(self._book) and resume_at > now else None
-
-    def _send_events(self, group: asyncio.TaskGroup) -> None:
-        """Events come last: only while nothing else can be sent."""
-        if self._clock.monotonic() < self._events.resume_at:
-            return
-        while len(self._in_flight) < _EVENTS_IN_FLIGHT and (found := self._book.pop()) is not None:
-            self._start(group, self._events.send(*found))
 
     async def _send(self, job: Job) -> None:
         try:
