@@ -26,7 +26,7 @@ from openelb_bgp.objections import Objections
 from openelb_bgp.origin import Origin, Post, exit_code_of, feed, opened
 from openelb_bgp.ports import Event, NotWritten, StatusWrite
 from openelb_bgp.report.events import not_written
-from openelb_bgp.report.foreseen import foreseen
+from openelb_bgp.report.foreseen import Foresight
 from openelb_bgp.report.leader import Report, report
 from openelb_bgp.report.ledger import Ledger, resumed
 from openelb_bgp.report.parts import events_of, parts, written_in_part
@@ -117,6 +117,7 @@ class _Term:
         self._allocation: Allocation | None = None
         self._ledger: Ledger | None = None
         self._listed = False
+        self._foresight = Foresight()
         self._metrics = PoolMetrics()
         self._objections = Objections(settings.source.namespace)
         self._loop = Loop(
@@ -151,7 +152,7 @@ class _Term:
         if self._ledger is None:
             self._ledger = resumed(await self._stored())
         # What was written and has not come back yet counts: else its address could be given once more.
-        snapshot = foreseen(snapshot, self._ledger)
+        snapshot = self._foresight.of(snapshot, self._ledger)
         defects, look_again = self._objections.of(snapshot, now=self._clock.monotonic())
         allocation = allocate(
             snapshot,

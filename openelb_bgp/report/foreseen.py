@@ -7,7 +7,7 @@ free, and another Service could be given the same.
 import msgspec
 
 from openelb_bgp.model.addresses import parse_address
-from openelb_bgp.model.meta import patched
+from openelb_bgp.model.meta import Key, patched
 from openelb_bgp.model.services import Ingress, Service
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.statuses import ServiceStatus
@@ -18,14 +18,33 @@ from .ledger import Ledger
 
 def foreseen(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
     """The snapshot with the ledger's writes laid over the Services that do not show them yet."""
-    shown = {}
-    for key, write in ledger.services.flying.items():
-        service = snapshot.services.get(key)
-        if service is not None and service.meta.resource_version == write.based_on:
-            shown[key] = written(service, write)
-    if not shown:
-        return snapshot
-    return msgspec.structs.replace(snapshot, services={**snapshot.services, **shown})
+    return Foresight().of(snapshot, ledger)
+
+
+class Foresight:
+    """`foreseen` from one cycle to the next: what is on its way for long is the same object each time.
+
+    Else whoever compares by identity would look at a thousand Services in flight anew in each cycle.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[Key, tuple[Service, StatusWrite, Service]] = {}
+
+    def of(self, snapshot: Snapshot, ledger: Ledger) -> Snapshot:
+        """See `foreseen`."""
+        made: dict[Key, tuple[Service, StatusWrite, Service]] = {}
+        for key, write in ledger.services.flying.items():
+            service = snapshot.services.get(key)
+            if service is not None and service.meta.resource_version == write.based_on:
+                known = self._made.get(key)
+                if known is None or known[0] is not service or known[1] is not write:
+                    known = (service, write, written(service, write))
+                made[key] = known
+        self._made = made
+        if not made:
+            return snapshot
+        shown = {key: one[2] for key, one in made.items()}
+        return msgspec.structs.replace(snapshot, services={**snapshot.services, **shown})
 
 
 def written(service: Service, write: StatusWrite) -> Service:

@@ -26,7 +26,7 @@ from openelb_bgp.model.statuses import (
 )
 from openelb_bgp.ports import Event, StatusWrite
 from openelb_bgp.report.events import not_written
-from openelb_bgp.report.foreseen import foreseen
+from openelb_bgp.report.foreseen import Foresight, foreseen
 from openelb_bgp.report.ledger import resumed
 from tests.unit.report_cluster import NOW, OURS, WEB, Cluster, condition, service, sessions, slices, speaker
 
@@ -488,6 +488,13 @@ def test_an_address_on_its_way_to_the_source_is_given_to_nobody_else(cluster: Cl
     }
     assert given == {"a-late-one": ["192.0.2.1"]}
     assert cluster.web.addresses == (ip_address("192.0.2.0"),)
+
+
+def test_what_is_still_on_its_way_is_the_same_object_in_the_next_cycle(cluster: Cluster) -> None:
+    foresight = Foresight()
+    cluster.decide()
+    first, again = (foresight.of(cluster.snapshot, cluster.ledger).services[WEB] for _ in range(2))
+    assert first is again and first.addresses
 
 
 def test_a_snapshot_that_shows_everything_is_itself_what_is_foreseen(cluster: Cluster) -> None:
