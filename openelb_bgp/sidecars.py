@@ -141,6 +141,9 @@ class KeptGobgpd:
         """The connections that gobgpd held neither before nor after they were seen."""
         try:
             before = await sidecar.dump(self._directory)
+            if not before.sockets:
+                # Not to be told from others: then its own connections would pass for theirs.
+                return OthersBgp()
             found = await asyncio.to_thread(busy.others_bgp, before.sockets)
             after = await sidecar.dump(self._directory) if found.connections else before
         except sidecar.SidecarError:

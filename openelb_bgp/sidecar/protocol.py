@@ -70,7 +70,8 @@ class Dump:
     the running daemon as its `--version` says, `started_at` ISO 8601 in UTC, `restarts` counts since the
     sidecar started, `adopted` says that a former sidecar started the daemon. Of `last_output` the last is
     the newest; it is what the daemon wrote to stdout and stderr. `sockets` are the inodes of the daemon's
-    sockets, by which it is known from others in the kernel's tables, in another PID namespace too.
+    sockets, by which it is known from others in the kernel's tables, in another PID namespace too; none
+    where they cannot be read.
     """
 
     kind: str

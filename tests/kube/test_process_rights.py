@@ -66,6 +66,8 @@ async def test_with_its_one_capability_each_gobgpd_listens_on_179_and_the_speake
     assert (pod.gobgpd.rights, pod.speaker.rights) == (_root(NET_BIND_SERVICE), _root(NET_RAW))
     assert (pod.empty_dir / "gobgpd").stat().st_mode & 0o777 == 0o700
     assert not pod.eyes.problems("ProbingImpossible")
+    # By these its connections are known from those of a CNI.
+    assert (await sidecar.dump(pod.empty_dir)).sockets
 
 
 async def test_without_net_raw_the_speaker_says_which_capability_is_missing(
