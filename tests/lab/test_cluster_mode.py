@@ -51,7 +51,7 @@ def test_nodes_hand_requests_on_to_the_pods_that_the_cluster_has(lab: Lab) -> No
     def hand_on(*nodes: str) -> None:
         wait_until(
             lambda: [node for node in lab.nodes if lab.hands_on(node, LOCAL)] == list(nodes),
-            within=10.0,
+            within=30.0,
             what=f"{LOCAL} to be handed on by {nodes}",
         )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lab.health import answers
 from lab.kubeproxy import Endpoint, Exposed, render, services
 from lab.lab import ingress_of
 
@@ -92,3 +93,18 @@ def test_without_an_endpoint_cluster_refuses_and_local_drops() -> None:
 def test_rules_do_not_depend_on_the_order_of_their_input() -> None:
     one, two = Endpoint("10.0.0.1", 80, "a"), Endpoint("10.0.0.2", 80, "b")
     assert render([_exposed(one, two)], node="a") == render([_exposed(two, one)], node="a")
+
+
+def test_a_local_services_health_port_answers_200_where_a_pod_of_it_is_ready() -> None:
+    checked = SERVICE | {"spec": SERVICE["spec"] | {"healthCheckNodePort": 30100}}
+    part = _slice(
+        "IPv4",
+        {"addresses": ["10.0.0.1"], "nodeName": "a"},
+        {"addresses": ["10.0.0.2"], "nodeName": "b", "conditions": {"ready": False}},
+    )
+    exposed = services([checked, part], {"shop/web": ("192.0.2.1",)})
+    assert {node: answers([checked], exposed, node=node) for node in "abc"} == {
+        "a": {10256: (200, {}), 30100: (200, {"localEndpoints": 1})},
+        "b": {10256: (200, {}), 30100: (503, {"localEndpoints": 0})},
+        "c": {10256: (200, {}), 30100: (503, {"localEndpoints": 0})},
+    }
