@@ -38,13 +38,23 @@ class Foresight:
             if service is not None and service.meta.resource_version == write.based_on:
                 known = self._made.get(key)
                 if known is None or known[0] is not service or known[1] is not write:
-                    known = (service, write, written(service, write))
+                    known = (service, write, _on_its_way(service, write))
                 made[key] = known
         self._made = made
         if not made:
             return snapshot
         shown = {key: one[2] for key, one in made.items()}
         return msgspec.structs.replace(snapshot, services={**snapshot.services, **shown})
+
+
+def _on_its_way(service: Service, write: StatusWrite) -> Service:
+    """With everything that it may hold: a new address is taken from now on, an old one until it is seen gone.
+
+    The write may be late or refused, and what it takes away would then be another's too.
+    """
+    made = written(service, write)
+    leaving = tuple(one for one in service.ingress if one.ip is not None and one.ip not in made.addresses)
+    return msgspec.structs.replace(made, ingress=(*made.ingress, *leaving)) if leaving else made
 
 
 def written(service: Service, write: StatusWrite) -> Service:

@@ -490,6 +490,21 @@ def test_an_address_on_its_way_to_the_source_is_given_to_nobody_else(cluster: Cl
     assert cluster.web.addresses == (ip_address("192.0.2.0"),)
 
 
+def test_an_address_that_leaves_is_taken_until_the_service_shows_that_it_is_gone(cluster: Cluster) -> None:
+    cluster.settle()
+    given = cluster.web.addresses
+    left = {keys.ALLOCATED_ANNOTATION: "192.0.2.0=west"}
+    meta = msgspec.structs.replace(cluster.web.meta, annotations=left, resource_version="77")
+    cluster.set("services", WEB, msgspec.structs.replace(cluster.web, meta=meta))
+    written = cluster.decide()
+    assert foreseen(cluster.snapshot, cluster.ledger).services[WEB].addresses == given
+    cluster.snapshot, shown = foreseen(cluster.snapshot, cluster.ledger), cluster.snapshot
+    assert not cluster.decide()
+    cluster.snapshot = shown
+    cluster.deliver(written)
+    assert cluster.web.addresses == ()
+
+
 def test_what_is_still_on_its_way_is_the_same_object_in_the_next_cycle(cluster: Cluster) -> None:
     foresight = Foresight()
     cluster.decide()
