@@ -23,7 +23,7 @@ def test_each_is_readable_by_name_only() -> None:
             "apiGroups": [""],
             "resources": ["secrets"],
             "resourceNames": ["a", "b"],
-            "verbs": ["get", "list", "watch"],
+            "verbs": ["list", "watch"],
         }
     ]
 
