@@ -76,17 +76,19 @@ class KubeSource:
         """What has come since the last batch, with what it newly names."""
         batch, self._batch = self._batch, []
         self._references.follow(batch)
-        await self._settle_named()
-        if any(named.missing for named in self._named.values()):
+        if await self._settle_named():
             # A peer that comes with its Secret is not to be told first that there is none.
             await self._wait_for_named()
-        if self._batch:
-            # It may name more.
+        came, self._batch = self._batch, []
+        self._references.follow(came)
+        if came:
+            # It may name more, which the next look follows.
             self._wake.set()
-        return batch
+        return [*batch, *came]
 
-    async def _settle_named(self) -> None:
-        """Follow those objects that are named, and no others."""
+    async def _settle_named(self) -> bool:
+        """Follow those objects that are named, and no others; True when there are new ones."""
+        is_more = False
         for kind, named in self._named.items():
             self._put(named.want(self._references.wanted(kind)))
             running = {name for one, name in self._tasks if one is kind and name}
@@ -94,6 +96,8 @@ class KubeSource:
             for name in sorted(named.wanted - running):
                 selection = Selection(namespace=self._namespace, fields=f"metadata.name={name}")
                 self._start((kind, name), self._follow_named(named, kind, name, selection))
+                is_more = True
+        return is_more
 
     async def _wait_for_named(self) -> None:
         until = self._clock.monotonic() + _PATIENCE_SECONDS

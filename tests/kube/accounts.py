@@ -58,6 +58,17 @@ class Account:
             "OPENELB_SERVICE_ACCOUNT": str(self.folder.folder),
         }
 
+    def allow(self, rules: Rules) -> None:
+        """From now on it may do this, and nothing else."""
+        self.control_plane.api.apply(
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "ClusterRole",
+                "metadata": {"name": self.pod["metadata"]["name"]},
+                "rules": [dict(rule) for rule in rules],
+            }
+        )
+
     def renew(self, *, seconds: float | None = None, ca: Path | None = None) -> None:
         """Put another token there, one that is good for so many seconds only, or another CA."""
         token = pod_token(self.control_plane.api, self.pod)
@@ -75,14 +86,6 @@ def make_account(control_plane: ControlPlane, folder: Path, rules: Rules) -> Acc
     api.apply(
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRole",
-            "metadata": {"name": name},
-            "rules": [dict(rule) for rule in rules],
-        }
-    )
-    api.apply(
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRoleBinding",
             "metadata": {"name": name},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
@@ -92,5 +95,6 @@ def make_account(control_plane: ControlPlane, folder: Path, rules: Rules) -> Acc
     make_node(api, name, addresses=["192.0.2.11"])
     pod = make_pod(api, name, namespace=NAMESPACE, node=name, addresses=["192.0.2.11"], service_account=name)
     account = Account(control_plane, AccountFolder(folder / name), pod)
+    account.allow(rules)
     account.renew()
     return account
