@@ -4,7 +4,7 @@ Shared by every source, by `validate` and by the admission webhook. What needs s
 pools, a second default) is in `admission`.
 """
 
-from .decoding import Decoded, decode, decode_json
+from .decoding import Decoded, decode, decode_change, decode_json
 from .metadata import api_version_of, kind_of
 
-__all__ = ["Decoded", "api_version_of", "decode", "decode_json", "kind_of"]
+__all__ = ["Decoded", "api_version_of", "decode", "decode_change", "decode_json", "kind_of"]

@@ -8,7 +8,7 @@ Python's collector at its defaults adds as much again.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ from .walk import walk
 from .wire import bgp as wire_bgp
 from .wire import core as wire_core
 from .wire import eip as wire_eip
+from .wire.common import ObjectMeta
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -66,13 +67,27 @@ def decode_json(text: bytes | msgspec.Raw, kind: Kind) -> Decoded:
     fast = _FROM_JSON.get(kind)
     if fast is not None:
         try:
-            return fast(text)
+            return fast.read(text)
         except msgspec.ValidationError:
             pass
     document = msgspec.json.decode(text)
     if isinstance(document, dict):
         document = {**document, "apiVersion": api_version_of(kind), "kind": kind.value}
     return decode(document)
+
+
+def decode_change(line: bytes, kind: Kind) -> Decoded | None:
+    """Decode the object in a line of a watch that says that it was added or modified.
+
+    None for a line that says anything else or has to be looked at more closely: it is then read in parts.
+    """
+    fast = _FROM_JSON.get(kind)
+    if fast is None:
+        return None
+    try:
+        return fast.read_change(line)
+    except msgspec.ValidationError:
+        return None
 
 
 D = TypeVar("D", wire_eip.EipDocument, wire_bgp.BgpConfDocument, wire_bgp.BgpPeerDocument)
@@ -90,8 +105,19 @@ def _walked(type_: type[D], make: Callable[[Meta, Any, Findings], Resource]) -> 
     return read
 
 
-def _converted(type_: type[C], make: Callable[[Meta, Any, Findings], Resource]) -> _Read:
-    """A reader of a kind of which there are many; `make` gets the whole document."""
+_Make = Callable[[Any, Kind, Findings], Resource]
+"""Makes an object of a kind's document on the wire."""
+
+
+def _with_meta(make: Callable[[Meta, Any, Findings], Resource]) -> _Make:
+    def made(wire: Any, kind: Kind, findings: Findings) -> Resource:
+        return make(meta(wire.metadata, kind, findings), wire, findings)
+
+    return made
+
+
+def _converted(type_: type[C], make: _Make) -> _Read:
+    """A reader of a kind of which there are many."""
 
     def read(document: Mapping[Any, Any], kind: Kind, findings: Findings) -> Resource:
         try:
@@ -99,45 +125,63 @@ def _converted(type_: type[C], make: Callable[[Meta, Any, Findings], Resource]) 
         except msgspec.ValidationError:
             wire = walk(document, type_, findings, unknown=False)
         report_misplaced(document, kind, findings, whole=True)
-        return make(meta(wire.metadata, kind, findings), wire, findings)
+        return make(wire, kind, findings)
 
     return read
 
 
-def _from_json(
-    kind: Kind, type_: type[C], make: Callable[[Meta, Any, Findings], Resource]
-) -> Callable[[bytes | msgspec.Raw], Decoded]:
-    """A reader of the JSON of one of these kinds; raises msgspec.ValidationError for what it does not fit."""
-    decoder = msgspec.json.Decoder(type_)
+class _Change(msgspec.Struct, Generic[C]):
+    """A line of a watch, with an object of one kind (meta/v1, WatchEvent)."""
 
-    def read(text: bytes | msgspec.Raw) -> Decoded:
-        wire: Any = decoder.decode(text)
+    type: str
+    object: C
+
+
+class _FromJson:
+    """Reads the JSON of one of these kinds; raises msgspec.ValidationError for what does not fit."""
+
+    def __init__(self, kind: Kind, type_: type[msgspec.Struct], make: _Make) -> None:
+        self._kind = kind
+        self._make = make
+        self._objects = msgspec.json.Decoder(type_)
+        self._changes: msgspec.json.Decoder[_Change[Any]] = msgspec.json.Decoder(_Change[type_])  # type: ignore[valid-type]
+
+    def read(self, text: bytes | msgspec.Raw) -> Decoded:
+        """One object."""
+        return self._decoded(self._objects.decode(text))
+
+    def read_change(self, line: bytes) -> Decoded | None:
+        """The object of a line that says how one is; None for any other line."""
+        change = self._changes.decode(line)
+        return self._decoded(change.object) if change.type in ("ADDED", "MODIFIED") else None
+
+    def _decoded(self, wire: Any) -> Decoded:
         findings = Findings()
-        if (found := wire.metadata) is not None:
+        resource = self._make(wire, self._kind, findings)
+        found = wire.metadata
+        if isinstance(found, ObjectMeta):
             report_misplaced_keys(
-                labels=found.labels, annotations=found.annotations, kind=kind, findings=findings
+                labels=found.labels, annotations=found.annotations, kind=self._kind, findings=findings
             )
-        resource = make(meta(found, kind, findings), wire, findings)
         if findings.any_fatal:
-            return Decoded(invalid=InvalidResource(ObjectRef(kind, resource.meta.key), findings.defects))
+            ref = ObjectRef(self._kind, resource.meta.key)
+            return Decoded(invalid=InvalidResource(ref, findings.defects))
         return Decoded(resource, warnings=findings.defects)
-
-    return read
 
 
 def _speaker(meta: Meta, document: wire_core.SpeakerDocument, findings: Findings) -> Speaker:
     return Speaker(meta, document.status or SpeakerStatus())
 
 
-_CONVERTED: Mapping[Kind, tuple[type[Any], Callable[[Meta, Any, Findings], Resource]]] = {
-    Kind.SPEAKER: (wire_core.SpeakerDocument, _speaker),
-    Kind.SERVICE: (wire_core.ServiceDocument, services.service),
+_CONVERTED: Mapping[Kind, tuple[type[Any], _Make]] = {
+    Kind.SPEAKER: (wire_core.SpeakerDocument, _with_meta(_speaker)),
+    Kind.SERVICE: (wire_core.ServiceDocument, _with_meta(services.service)),
     Kind.ENDPOINT_SLICE: (wire_core.EndpointSliceDocument, services.endpoint_slice),
-    Kind.NODE: (wire_core.NodeDocument, cluster.node),
-    Kind.NAMESPACE: (wire_core.NamespaceDocument, cluster.namespace),
-    Kind.CONFIG_MAP: (wire_core.ConfigMapDocument, cluster.config_map),
-    Kind.SECRET: (wire_core.SecretDocument, cluster.secret),
-    Kind.POD: (wire_core.PodDocument, cluster.pod),
+    Kind.NODE: (wire_core.NodeDocument, _with_meta(cluster.node)),
+    Kind.NAMESPACE: (wire_core.NamespaceDocument, _with_meta(cluster.namespace)),
+    Kind.CONFIG_MAP: (wire_core.ConfigMapDocument, _with_meta(cluster.config_map)),
+    Kind.SECRET: (wire_core.SecretDocument, _with_meta(cluster.secret)),
+    Kind.POD: (wire_core.PodDocument, _with_meta(cluster.pod)),
 }
 _READERS: Mapping[Kind, _Read] = {
     Kind.EIP: _walked(wire_eip.EipDocument, eip.eip),
@@ -145,4 +189,7 @@ _READERS: Mapping[Kind, _Read] = {
     Kind.BGP_PEER: _walked(wire_bgp.BgpPeerDocument, bgp_peer.bgp_peer),
     **{kind: _converted(type_, make) for kind, (type_, make) in _CONVERTED.items()},
 }
-_FROM_JSON = {kind: _from_json(kind, type_, make) for kind, (type_, make) in _CONVERTED.items()}
+_FROM_JSON = {
+    kind: _FromJson(kind, type_, services.stored_slice if kind is Kind.ENDPOINT_SLICE else make)
+    for kind, (type_, make) in _CONVERTED.items()
+}

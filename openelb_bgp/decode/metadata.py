@@ -70,17 +70,10 @@ def ref_of(document: Mapping[Any, Any], kind: Kind) -> ObjectRef:
 def meta(wire: ObjectMeta | None, kind: Kind, findings: Findings) -> Meta:
     """The model's Meta. A name that no object can have is fatal."""
     wire = wire or ObjectMeta()
-    name = wire.name or ""
-    if not (len(name) <= _LONGEST_NAME and _NAME.fullmatch(name)):
-        problem = "is not a name" if name else "is missing"
-        findings.fatal(
-            "metadata.name", wire.name, problem, "write lower-case letters, digits, `-` and `.` (RFC 1123)"
-        )
-    if wire.namespace and kind.namespaced and not _NAME.fullmatch(wire.namespace):
-        findings.fatal("metadata.namespace", wire.namespace, "is not a name", "write the name of a namespace")
+    key = key_of(wire.name, wire.namespace, kind, findings)
     return Meta(
-        name=name,
-        namespace=_namespace(kind, wire.namespace),
+        name=key.name,
+        namespace=key.namespace,
         labels=_interned(wire.labels),
         annotations=_interned(wire.annotations),
         uid=wire.uid or "",
@@ -90,6 +83,18 @@ def meta(wire: ObjectMeta | None, kind: Kind, findings: Findings) -> Meta:
         resource_version=wire.resource_version or "",
         generation=wire.generation or 0,
     )
+
+
+def key_of(name: str | None, namespace: str | None, kind: Kind, findings: Findings) -> Key:
+    """An object's names, as written in its metadata. One that no object can have is fatal."""
+    if not (name and len(name) <= _LONGEST_NAME and _NAME.fullmatch(name)):
+        problem = "is not a name" if name else "is missing"
+        findings.fatal(
+            "metadata.name", name, problem, "write lower-case letters, digits, `-` and `.` (RFC 1123)"
+        )
+    if namespace and kind.namespaced and not _NAME.fullmatch(namespace):
+        findings.fatal("metadata.namespace", namespace, "is not a name", "write the name of a namespace")
+    return Key(_namespace(kind, namespace), name or "")
 
 
 def _group_version(kind: Kind) -> tuple[str, str]:

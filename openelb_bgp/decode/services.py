@@ -3,14 +3,13 @@
 import functools
 import sys
 
-import msgspec
-
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address, Family, read_address
-from openelb_bgp.model.meta import EMPTY, Meta
+from openelb_bgp.model.meta import EMPTY, Kind, Meta
 from openelb_bgp.model.services import Endpoint, EndpointSlice, Ingress, Service, ServicePort
 
 from .findings import Findings
+from .metadata import key_of
 from .walk import numbered
 from .wire import core as wire
 
@@ -18,6 +17,7 @@ _FAMILIES = {"IPv4": Family.IPV4, "IPv6": Family.IPV6}
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 _NO_STATUS = wire.ServiceStatus()
 _NO_SPEC = wire.ServiceSpec()
+_NO_META = wire.SliceMeta()
 _OURS = f"{keys.GROUP}/"
 
 
@@ -41,16 +41,29 @@ def service(meta: Meta, document: wire.ServiceDocument, findings: Findings) -> S
     )
 
 
-def endpoint_slice(meta: Meta, document: wire.EndpointSliceDocument, findings: Findings) -> EndpointSlice:
+def endpoint_slice(document: wire.EndpointSliceDocument, kind: Kind, findings: Findings) -> EndpointSlice:
     """The slice; conditions that are absent mean what the EndpointSlice API (v1) says of each.
 
-    There are more slices than anything else: of their labels only the Service's name is kept.
+    There are more slices than anything else: of their metadata nothing is kept but names and version.
     """
+    meta = document.metadata or _NO_META
+    key_of(meta.name, meta.namespace, kind, findings)
+    return stored_slice(document, kind, findings)
+
+
+def stored_slice(document: wire.EndpointSliceDocument, kind: Kind, findings: Findings) -> EndpointSlice:
+    """The same of one that an API server has, which knows what a name is."""
+    meta = document.metadata or _NO_META
+    service = meta.labels.service_name if meta.labels else None
     return EndpointSlice(
-        meta=msgspec.structs.replace(meta, labels=EMPTY, annotations=EMPTY),
-        service=sys.intern(meta.labels.get(keys.SERVICE_NAME_LABEL, "")),
+        meta=Meta(
+            name=meta.name or "",
+            namespace=sys.intern(meta.namespace or "default"),
+            resource_version=meta.resource_version or "",
+        ),
+        service=sys.intern(service or ""),
         family=_FAMILIES.get(document.address_type or ""),
-        endpoints=tuple(_endpoint_of(one) for one in document.endpoints or ()),
+        endpoints=tuple([_endpoint_of(one) for one in document.endpoints or ()]),
     )
 
 

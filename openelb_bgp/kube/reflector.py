@@ -12,7 +12,7 @@ from contextlib import aclosing
 import msgspec
 import structlog
 
-from openelb_bgp.decode import decode_json
+from openelb_bgp.decode import decode_change, decode_json
 from openelb_bgp.model.errors import Defect, InvalidResource
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
 from openelb_bgp.model.snapshot import Resource as Object
@@ -187,6 +187,10 @@ class Reflector:
     def _turn(self, lines: Sequence[bytes], batch: list[Delivery]) -> None:
         EVENTS.labels(self._resource.plural).inc(len(lines))
         for line in lines:
+            if (changed := self._changed(line)) is not None:
+                self._version = self._seen
+                batch.append(changed)
+                continue
             event = _EVENT.decode(line)
             if event.type in ("ADDED", "MODIFIED"):
                 delivery = self._read(event.object)
@@ -197,20 +201,32 @@ class Reflector:
                 raise answered(0, event.object)
             else:
                 meta = _NAMED.decode(event.object).metadata
-                self._version = meta.resource_version
+                self._version = meta.resource_version or self._version
                 if event.type == "DELETED":
                     batch.append(Gone(ObjectRef(self._kind, Key(meta.namespace, meta.name))))
+
+    def _changed(self, line: bytes) -> Changed | None:
+        """What nearly every line says, read in one go; None where it has to be read in parts."""
+        if self._witness is not unwitnessed:
+            return None
+        decoded = decode_change(line, self._kind)
+        if decoded is None or decoded.resource is None:
+            return None
+        return self._delivered(decoded.resource, decoded.warnings)
+
+    def _delivered(self, resource: Object, warnings: tuple[Defect, ...]) -> Changed:
+        self._seen = resource.meta.resource_version
+        if not self._versioned:
+            # Nobody else has it yet.
+            msgspec.structs.force_setattr(resource.meta, "resource_version", "")
+        return Changed(resource, warnings)
 
     def _read(self, text: msgspec.Raw) -> Changed | Spoilt | None:
         """What an object means, with its version noted in `_seen`."""
         self._witness(text)
         decoded = decode_json(text, self._kind)
-        if (resource := decoded.resource) is not None:
-            self._seen = resource.meta.resource_version
-            if not self._versioned:
-                # Nobody else has it yet.
-                msgspec.structs.force_setattr(resource.meta, "resource_version", "")
-            return Changed(resource, decoded.warnings)
+        if decoded.resource is not None:
+            return self._delivered(decoded.resource, decoded.warnings)
         self._seen = _NAMED.decode(text).metadata.resource_version
         return None if decoded.invalid is None else Spoilt(decoded.invalid)
 

@@ -24,7 +24,7 @@ from openelb_bgp.lib.tasks import supervised
 from openelb_bgp.model.meta import Kind, ObjectRef
 from openelb_bgp.model.statuses import Status
 from openelb_bgp.ports import Clock, Event, NotWritten, StatusWrite
-from openelb_bgp.runtime.clock import SystemClock
+from openelb_bgp.runtime.clock import BootClock
 from openelb_bgp.runtime.store import Store
 from openelb_bgp.settings import ClusterSettings, Webhook
 
@@ -43,7 +43,8 @@ async def opened_cluster(
 
     Raises kube.errors.NoAccess and runtime.health.PortTaken, whose text is for the user.
     """
-    clock = SystemClock()
+    # A Lease runs out while this machine is suspended, too.
+    clock = BootClock()
     access = await _access(settings, environment, clock)
     component = _CONTROLLER if node is None else _SPEAKER
     timeouts = Timeouts(request=settings.request_seconds)

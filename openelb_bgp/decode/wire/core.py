@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from openelb_bgp.model import keys
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.statuses import SpeakerStatus
 
@@ -84,10 +85,25 @@ class Endpoint(msgspec.Struct, rename="camel", kw_only=True):
     conditions: EndpointConditions | None = None
 
 
+class SliceLabels(msgspec.Struct, kw_only=True):
+    """What counts of an EndpointSlice's labels."""
+
+    service_name: str | None = msgspec.field(default=None, name=keys.SERVICE_NAME_LABEL)
+
+
+class SliceMeta(msgspec.Struct, rename="camel", kw_only=True):
+    """What counts of an EndpointSlice's metadata: there are more of these than of anything else."""
+
+    name: str | None = None
+    namespace: str | None = None
+    resource_version: str | None = None
+    labels: SliceLabels | None = None
+
+
 class EndpointSliceDocument(msgspec.Struct, rename="camel", kw_only=True):
     """An EndpointSlice."""
 
-    metadata: ObjectMeta | None = None
+    metadata: SliceMeta | None = None
     address_type: str | None = None
     endpoints: tuple[Endpoint, ...] | None = None
 
