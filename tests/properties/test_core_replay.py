@@ -35,14 +35,19 @@ def play(folder: Mapping[str, Json], story: Sequence[Act], *, order: random.Rand
     house = House(folder, order=order)
     house.cycle()
     look(house)
+    # What an edit asks for may be on its way still when the next act comes.
+    under_way: frozenset[Key] = frozenset()
     for act in story:
-        before = untouched(house.seen, act)
+        under_way |= services_of(act)
+        before = untouched(house.seen, under_way)
         perform(house, act)
         house.cycle(late=act.late, durable=act.durable)
         look(house)
         stay(before, house.seen)
         house.cycle(late=act.late)
         look(house)
+        if not act.late:
+            under_way = frozenset()
         house.now += act.wait
     house.settle()
     look(house)
@@ -113,10 +118,14 @@ def no_path_is_of_a_node_that_is_not_eligible(speaker: Speaker, snapshot: Snapsh
 Held = Mapping[Key, frozenset[Address]]
 
 
-def untouched(snapshot: Snapshot, act: Act) -> Held:
-    """The addresses of Services that ask for none in particular, unless the act concerns a holder of them."""
+def services_of(act: Act) -> frozenset[Key]:
+    """The Services that an act edits."""
+    return frozenset(Key("shop", name[8:-5]) for name in act.batch if name.startswith("service-"))
+
+
+def untouched(snapshot: Snapshot, touched: frozenset[Key]) -> Held:
+    """The addresses of Services that ask for none in particular, unless edits concern a holder of them."""
     held = addresses_of(snapshot)
-    touched = {Key("shop", name[8:-5]) for name in act.batch if name.startswith("service-")}
     moving = {address for key in touched for address in held.get(key, ())}
     return {
         key: addresses - moving
