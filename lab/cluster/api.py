@@ -224,7 +224,8 @@ class Api:
         if data is not None:
             headers["Content-Type"] = content_type
         url = f"{path}?{urlencode(query)}" if query else path
-        if method == "GET" and self._is_connected():
+        # The server ends a connection that rests, perhaps at the moment of a request; deleting twice is one.
+        if method in ("GET", "DELETE") and self._is_connected():
             try:
                 return self._exchange(method, url, data, headers)
             except Unreachable as exc:
