@@ -11,9 +11,10 @@ PYTHON := $(BIN)/python
 
 # The quick ones first; a folder that holds no test yet is left out.
 FAST_TESTS := tests/unit tests/properties
-SLOW_TESTS := tests/contract tests/daemons tests/kube tests/lab
+# The kube tests last: their control planes go on running until the end, beside labs that count lost requests.
+SLOW_TESTS := tests/contract tests/daemons tests/lab tests/kube
 # Most of their time the daemons' tests wait for a timer; a file's tests stay together and in order.
-PARALLEL := -n 4 --dist loadfile
+WORKERS := 3
 with-tests = $(foreach folder,$(1),$(if $(wildcard $(folder)/test_*.py $(folder)/*/test_*.py),$(folder)))
 
 .PHONY: help
@@ -37,7 +38,7 @@ demo-down:  ## remove the lab that `make demo` left up
 test:  ## set up, lint, and run every test
 	@hack/step setup hack/setup test
 	@$(MAKE) lint
-	@hack/step tests hack/as-root $(PYTHON) -m pytest $(PARALLEL) $(call with-tests,$(FAST_TESTS) $(SLOW_TESTS))
+	@hack/step tests hack/as-root hack/run-tests $(PYTHON) $(WORKERS) $(call with-tests,$(FAST_TESTS) $(SLOW_TESTS))
 
 .PHONY: test-fast
 test-fast:  ## run the tests that need no root and no daemon (seconds)
@@ -48,7 +49,7 @@ test-fast:  ## run the tests that need no root and no daemon (seconds)
 lint:  ## check style, formatting, types and the import rules
 	@hack/setup python
 	@hack/step "lint: ruff" $(BIN)/ruff check --quiet
-	@hack/step "lint: shell" $(BIN)/shellcheck -x .ci/run hack/setup hack/step hack/as-root hack/leftovers hack/install-packages
+	@hack/step "lint: shell" $(BIN)/shellcheck -x .ci/run hack/setup hack/step hack/as-root hack/leftovers hack/install-packages hack/run-tests
 	@hack/step "lint: format" $(BIN)/ruff format --check --quiet
 	@hack/step "lint: types" $(BIN)/mypy
 	@hack/step "lint: imports" $(BIN)/lint-imports
