@@ -1,12 +1,12 @@
 """The controller: wiring of the daemon that gives addresses and writes every status but the Speakers'.
 
 A cycle reads one snapshot, lets `ipam` decide, `admission` object and `report` put into words, and writes
-what differs: in one transaction, or where it is much in several, so that speakers announce meanwhile.
+what differs in one transaction.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 from prometheus_client import REGISTRY
@@ -29,7 +29,6 @@ from openelb_bgp.report.events import not_written
 from openelb_bgp.report.foreseen import Foresight
 from openelb_bgp.report.leader import Report, report
 from openelb_bgp.report.ledger import Ledger, resumed
-from openelb_bgp.report.parts import events_of, parts, written_in_part
 from openelb_bgp.report.times import rfc3339
 from openelb_bgp.runtime import log as logging
 from openelb_bgp.runtime import process
@@ -170,10 +169,10 @@ class _Term:
             ledger=self._ledger,
             now=rfc3339(self._clock.wall()),
         )
-        ledger = await self._write(made, self._ledger)
+        await self._write(made)
         _log_warnings(made.events)
         # Only what is durable counts: a write that failed is made again from the state before it.
-        self._allocation, self._ledger, self._listed = allocation, ledger, True
+        self._allocation, self._ledger, self._listed = allocation, made.ledger, True
         self._metrics.show(allocation.pools)
         due = None if made.due is None else self._clock.monotonic() + made.due - self._clock.wall()
         return soonest(look_again, due, await self._bury(snapshot))
@@ -188,27 +187,14 @@ class _Term:
             await self._sink.write([StatusWrite(ref=one, status=None) for one in dead])
         return later
 
-    async def _write(self, made: Report, before: Ledger) -> Ledger:
-        """Write a report part by part; returns the ledger that counts from then on. Raises NotWritten."""
-        done: list[StatusWrite] = []
-        for part in parts(made):
-            writes = self._of_those_there(part.writes)
-            try:
-                await self._sink.write(writes, part.events)
-            except NotWritten as error:
-                self._ledger = written_in_part(before, done)
-                # Told where it can be told: in the log of events that readers see, if that takes it.
-                failed = not_written(made.writes[len(done) :], str(error))
-                with contextlib.suppress(NotWritten):
-                    await self._sink.write((), (*events_of(made, done), *failed))
-                raise
-            done += writes
-        return made.ledger if len(done) == len(made.writes) else written_in_part(before, done)
-
-    def _of_those_there(self, writes: Sequence[StatusWrite]) -> Sequence[StatusWrite]:
-        """Without Services that have gone meanwhile: their addresses may be somebody else's by now."""
-        services = self._store.snapshot.services
-        return [one for one in writes if one.ref.kind is not Kind.SERVICE or one.ref.key in services]
+    async def _write(self, made: Report) -> None:
+        try:
+            await self._sink.write(made.writes, made.events)
+        except NotWritten as error:
+            # Told where it can be told: in the log of events that readers see, if that takes it.
+            with contextlib.suppress(NotWritten):
+                await self._sink.write((), not_written(made.writes, str(error)))
+            raise
 
 
 def _kinds(origin: Origin) -> tuple[Kind, ...]:

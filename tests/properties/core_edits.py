@@ -254,15 +254,15 @@ class Act(msgspec.Struct, frozen=True):
     """One step: files written (None: deleted), machines that change, how the cycles after it go.
 
     `machines` are pairs of what happens (stop, start, silence, speak) and a node. `late`: the source shows
-    the controller's writes only later. `durable`: only so many of them reach the disk (None: all). `wait` is
-    how long nothing happens then, in seconds.
+    the controller's writes only later. `full`: the disk is, and takes none of them at first. `wait` is how
+    long nothing happens then, in seconds.
     """
 
     batch: Mapping[str, Json | None]
     machines: tuple[tuple[str, str], ...] = ()
     new_controller: bool = False
     late: bool = False
-    durable: int | None = None
+    full: bool = False
     wait: float = 0.0
 
 
@@ -285,7 +285,7 @@ acts = st.builds(
     ).map(tuple),
     new_controller=seldom,
     late=flags,
-    durable=st.sampled_from([None, None, 0, 1, 2]),
+    full=seldom,
     wait=st.sampled_from([0.0, 0.3, 4.0, 12.0, 70.0]),
 )
 

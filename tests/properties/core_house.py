@@ -48,7 +48,6 @@ from openelb_bgp.ports import Announcement, Changed, Delivery, Gone, Listed, Spo
 from openelb_bgp.report.foreseen import foreseen
 from openelb_bgp.report.leader import report
 from openelb_bgp.report.ledger import resumed
-from openelb_bgp.report.parts import written_in_part
 from openelb_bgp.report.speaker import speaker_status
 from openelb_bgp.report.times import rfc3339
 from openelb_bgp.runtime.store import Store, ref_of
@@ -88,8 +87,8 @@ class Controller:
         """The snapshot with its own writes that have not come back."""
         return foreseen(snapshot, self._ledger)
 
-    def step(self, snapshot: Snapshot, now: float, *, durable: int | None = None) -> tuple[StatusWrite, ...]:
-        """One cycle; returns the writes that became durable: all, or the first before the disk was full."""
+    def step(self, snapshot: Snapshot, now: float, *, full: bool = False) -> tuple[StatusWrite, ...]:
+        """One cycle; returns the writes that became durable: all, or none on a full disk."""
         snapshot = self.sees(snapshot)
         defects, self.look_again = self._objections.of(snapshot, now=now)
         eligibility = Eligibility.of(snapshot)
@@ -114,9 +113,8 @@ class Controller:
             ledger=self._ledger,
             now=rfc3339(now),
         )
-        if durable is not None and durable < len(made.writes):
-            self._ledger = written_in_part(self._ledger, made.writes[:durable])
-            return made.writes[:durable]
+        if full and made.writes:
+            return ()
         self._allocation, self._ledger = allocation, made.ledger
         return made.writes
 
@@ -315,13 +313,13 @@ class House:
 
     # Time passes.
 
-    def cycle(self, *, late: bool = False, durable: int | None = None) -> bool:
+    def cycle(self, *, late: bool = False, full: bool = False) -> bool:
         """The controller, then every speaker, each once; whether anything changed.
 
-        With `late` the source goes on not showing what the controller has written; `durable` is after how
-        many of its writes the disk is full.
+        With `late` the source goes on not showing what the controller has written; `full` is the disk, and
+        the controller writes nothing.
         """
-        writes = self.controller.step(self.store.snapshot, self.now, durable=durable)
+        writes = self.controller.step(self.store.snapshot, self.now, full=full)
         self._late += self._commit(writes)
         if not late:
             self.deliver_late()
