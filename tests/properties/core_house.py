@@ -7,7 +7,7 @@ are a table of what they negotiate. What is drawn, and what must hold, is not he
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_interface
 from typing import Any
 
 import msgspec
@@ -27,7 +27,7 @@ from openelb_bgp.ipam import Allocation, Rules, allocate
 from openelb_bgp.membership.observed import observe_speakers
 from openelb_bgp.model.addresses import Address, Family
 from openelb_bgp.model.facts import Facts, Link, SessionFact, SpeakerFact
-from openelb_bgp.model.meta import Key, Kind, ObjectRef, ref
+from openelb_bgp.model.meta import Kind, ObjectRef, ref
 from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
@@ -38,7 +38,6 @@ from openelb_bgp.model.statuses import (
     GobgpStatus,
     PeerState,
     RouteCounts,
-    ServiceStatus,
     SessionStatus,
     SpeakerStatus,
     Status,
@@ -450,59 +449,3 @@ def _row(write: StatusWrite, before: Row | None, revision: int) -> Row | None:
         tuple(sorted({*(before.finalizers if before else ()), *write.remove_finalizers})),
         revision,
     )
-
-
-def written_addresses(house: House) -> dict[Key, frozenset[Address]]:
-    """Which Service has which addresses in the state, shown by the source or not yet."""
-    found = {}
-    for one, row in house.rows.items():
-        if one.kind is Kind.SERVICE:
-            status = msgspec.json.decode(row.status or b"{}", type=ServiceStatus)
-            found[one.key] = frozenset(ip_address(entry.ip) for entry in status.load_balancer.ingress)
-    return found
-
-
-def addresses_of(snapshot: Snapshot) -> dict[Key, frozenset[Address]]:
-    """Which Service has which addresses."""
-    return {key: frozenset(one.addresses) for key, one in snapshot.services.items() if one.addresses}
-
-
-_TIMES = frozenset({"lastTransitionTime", "appliedRevision", "since", "lostAt", "startedAt"})
-
-
-def without_times(value: Any) -> Any:
-    """A status without instants and revisions."""
-    if isinstance(value, dict):
-        return {key: without_times(one) for key, one in value.items() if key not in _TIMES}
-    if isinstance(value, list):
-        return [without_times(one) for one in value]
-    return value
-
-
-def statuses_of(house: House) -> dict[str, Any]:
-    """Every status, label and annotation that the state holds, times aside."""
-    found = {}
-    for one, row in sorted(house.rows.items()):
-        status = without_times(msgspec.json.decode(row.status or b"{}"))
-        if one.kind is Kind.SPEAKER and house.idles:
-            del status["gobgp"]
-        found[str(one)] = (status, row.labels, row.annotations)
-    return found
-
-
-def routes_of(house: House) -> dict[str, Configuration]:
-    """What each node's gobgpd runs."""
-    return {node: speaker.gobgpd for node, speaker in sorted(house.speakers.items())}
-
-
-Place = tuple[str, str, str]
-"""A node, a neighbour whose session is up, a prefix."""
-
-
-def offers_of(house: House) -> dict[Place, frozenset[tuple[object, ...]]]:
-    """What each router gets of each prefix from each node: next hop, attributes, bandwidth."""
-    found: dict[Place, set[tuple[object, ...]]] = {}
-    for node, speaker in house.speakers.items():
-        for key, neighbour, offer in speaker.offers():
-            found.setdefault((node, neighbour, str(key.prefix)), set()).add(offer)
-    return {place: frozenset(offers) for place, offers in found.items()}

@@ -18,9 +18,8 @@ from openelb_bgp.model.meta import Key, Kind
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
 from tests.properties.core_edits import Act, Json, acts, folders, sane, service
-from tests.properties.core_house import (
-    House,
-    Speaker,
+from tests.properties.core_house import House, Speaker
+from tests.properties.core_readings import (
     addresses_of,
     offers_of,
     routes_of,

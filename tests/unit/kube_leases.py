@@ -6,14 +6,14 @@ from typing import Any
 
 from openelb_bgp.kube.errors import AlreadyExists, Conflict, NotFound, TimedOut
 from openelb_bgp.kube.resources import LEASES, Resource
-from tests.unit.test_loop import VirtualClock, settle
+from tests.unit.virtual_time import VirtualClock, settle
 
 
 class ManualClock(VirtualClock):
     """Virtual time whose wall clock can be set apart from it, as an operator or NTP does."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(1000.0)
         self.wall_offset = 0.0
 
     def wall(self) -> float:

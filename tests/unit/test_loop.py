@@ -7,41 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from openelb_bgp.runtime.loop import Backoff, Loop, WakeUp
-
-
-class VirtualClock:
-    """Time that stands still until it is moved; sleepers wake in order."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        woken = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self.now + seconds, woken))
-        await woken
-
-    async def move(self, seconds: float) -> None:
-        """Let that much time pass, and everything that it wakes run."""
-        end = self.now + seconds
-        while due := [one for one in self._sleepers if one[0] <= end and not one[1].done()]:
-            self.now, woken = min(due, key=lambda one: one[0])
-            woken.set_result(None)
-            await settle()
-        self.now = end
-        await settle()
-
-
-async def settle() -> None:
-    """Run everything that can run without time passing."""
-    for _ in range(20):
-        await asyncio.sleep(0)
+from tests.unit.virtual_time import VirtualClock, settle
 
 
 class World:
@@ -54,7 +20,7 @@ class World:
         rest: float = 0.0,
         act: Callable[[], Awaitable[float | None]] | None = None,
     ) -> None:
-        self.clock = VirtualClock()
+        self.clock = VirtualClock(1000.0)
         self.wake = WakeUp()
         self.ran: list[float] = []
         self.act = act

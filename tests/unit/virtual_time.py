@@ -4,10 +4,10 @@ import asyncio
 
 
 class VirtualClock:
-    """Time that stands still until it is moved."""
+    """Time that stands still until it is moved; sleepers wake in order."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     @property
@@ -27,6 +27,7 @@ class VirtualClock:
         await woken
 
     async def move(self, seconds: float) -> None:
+        """Let that much time pass, and everything that it wakes run."""
         end = self.now + seconds
         while due := [one for one in self._sleepers if one[0] <= end and not one[1].done()]:
             self.now, woken = min(due, key=lambda one: one[0])
@@ -37,5 +38,6 @@ class VirtualClock:
 
 
 async def settle() -> None:
-    for _ in range(10):
+    """Run everything that can run without time passing."""
+    for _ in range(20):
         await asyncio.sleep(0)
