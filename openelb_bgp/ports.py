@@ -136,7 +136,8 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     announcer's part of the Speaker's status (pools, routes, sessions, problems), everything else in it left
     empty. `left_out` says why an object is not announced here, or not wholly. `wake_at` is the monotonic
     instant at which time alone changes the plan. `probes` are the addresses of other nodes whose answers
-    the next plan wants in `Facts.answering`.
+    the next plan wants in `Facts.answering`, `heartbeats` the names of this node's interfaces on which it
+    wants to know who is alive, in `Facts.members`.
     """
 
     protocol: Protocol
@@ -147,6 +148,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
     wake_at: float | None = None
     probes: frozenset[ProbeTarget] = frozenset()
+    heartbeats: frozenset[str] = frozenset()
 
 
 @runtime_checkable

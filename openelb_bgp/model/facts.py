@@ -11,6 +11,7 @@ import msgspec
 
 from .addresses import Address, Family, Interface
 from .forwarding import Forwarding
+from .members import Members
 from .meta import EMPTY
 
 
@@ -107,7 +108,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     `(prefix, next hop)` texts found in gobgpd when it was adopted, None while it has not been read (a plan
     made then is not complete: what a restarted speaker stood in for is not known). `first_seen` is when
     this process began to observe. `forwarding` says what the node's data plane, as far as it has been seen
-    working since boot, allows to announce.
+    working since boot, allows to announce. `members` are void until heartbeats run: whatever has one owner
+    among the nodes has none here before.
     """
 
     node: str
@@ -122,3 +124,4 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     first_seen: float = 0.0
     forwarding: Forwarding = Forwarding()
     draining_since: float | None = None
+    members: Members = Members()
