@@ -5,13 +5,12 @@ plan, and writes one report. It is woken by the source, by netlink, by sessions 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import structlog
 from prometheus_client import REGISTRY
 
-from openelb_bgp import plugins
 from openelb_bgp.eligibility import node_states
 from openelb_bgp.forwarding import (
     KUBE_PROXY_PORT,
@@ -24,8 +23,9 @@ from openelb_bgp.forwarding import (
 )
 from openelb_bgp.host.boot import read_boot_id, seconds_since_boot
 from openelb_bgp.host.health_checks import HealthChecks
-from openelb_bgp.host.netlink import HostState, follow_host
+from openelb_bgp.host.netlink import HostFollower, HostState
 from openelb_bgp.host.probe import Prober
+from openelb_bgp.interfaces import targets
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.membership.observed import observe_speakers
 from openelb_bgp.membership.pods import SpeakerPods
@@ -38,7 +38,8 @@ from openelb_bgp.model.routing import Drain
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.statuses import Problem
 from openelb_bgp.origin import Origin, exit_code_of, feed, opened
-from openelb_bgp.ports import Announcer, Clock
+from openelb_bgp.plugins import Announcers, Workplace
+from openelb_bgp.ports import Announcer
 from openelb_bgp.runtime import log as logging
 from openelb_bgp.runtime import process
 from openelb_bgp.runtime.health import Check, serve_health, turns
@@ -83,9 +84,10 @@ class Speaker:
         self._store, self._sink, self._clock = origin.store, origin.sink, origin.clock
         self._wake = WakeUp()
         self._host = HostState()
+        self._following = HostFollower()
         self._host_is = origin.host_is
         self._trouble = origin.trouble
-        self._announcers = _announcers(settings, origin.clock, self._wake.set)
+        self._announcers = Announcers(Workplace(settings, origin.clock, self._wake.set))
         self._prober = Prober(clock=origin.clock, changed=self._wake.set)
         self._boot_id = read_boot_id()
         self._health = self._health_checks() if origin.in_cluster else None
@@ -107,22 +109,26 @@ class Speaker:
             "probe": self._prober.run,
             **({} if self._health is None else {"health-checks": self._health.run}),
             "loop": self._loop.run,
-            **{f"announcer-{one.protocol}": one.run for one in self._announcers},
+            "announcers": self._announcers.run,
         }
 
     async def _follow_host(self) -> None:
-        async for state in follow_host():
+        async for state in self._following.states():
             self._host = state
             self._host_is(state)
             self._wake.set()
 
     async def _cycle(self) -> float | None:
         snapshot = self._snapshot()
-        facts = self._facts(snapshot)
-        announcements = await asyncio.gather(*(one.reconcile(snapshot, facts) for one in self._announcers))
+        self._following.aim(targets(snapshot.eips.values()))
+        serving = self._announcers.serving(snapshot)
+        facts = self._facts(snapshot, serving)
+        announcements = await asyncio.gather(*(one.reconcile(snapshot, facts) for one in serving))
         probes = {probe for one in announcements for probe in one.probes}
         self._prober.aim(probes, self._host.links)
-        due = await self._reporter.report(snapshot, facts, announcements, problems=self._problems())
+        due = await self._reporter.report(
+            snapshot, facts, announcements, problems=self._problems(), off=self._announcers.off
+        )
         return soonest(due, self._forwarding.deadline, *(one.wake_at for one in announcements))
 
     def _snapshot(self) -> Snapshot:
@@ -136,7 +142,7 @@ class Speaker:
         leaving = msgspec.structs.replace(node, meta=msgspec.structs.replace(node.meta, annotations=asked))
         return msgspec.structs.replace(snapshot, nodes={**snapshot.nodes, node.name: leaving})
 
-    def _facts(self, snapshot: Snapshot) -> Facts:
+    def _facts(self, snapshot: Snapshot, serving: Sequence[Announcer]) -> Facts:
         now = self._clock.monotonic()
         node = self._settings.node
         self._observed = observe_speakers(snapshot, own=node, before=self._observed, now=now)
@@ -147,13 +153,14 @@ class Speaker:
             now=now,
             links=self._host.links,
             gateways=self._host.gateways,
+            routes=self._host.routes,
             speakers=self._observed,
             answering=self._prober.answering,
             first_seen=self._started,
             forwarding=self._forwarding,
             draining_since=self._draining_since,
         )
-        for announcer in self._announcers:
+        for announcer in serving:
             facts = announcer.contribute(facts)
         return facts
 
@@ -198,8 +205,7 @@ class Speaker:
         """
         if self._settings.withdraw_on_exit:
             await self._drain()
-        for announcer in self._announcers:
-            await announcer.close(withdraw=self._settings.withdraw_on_exit or self._is_going())
+        await self._announcers.close(withdraw=self._settings.withdraw_on_exit or self._is_going())
 
     def _is_going(self) -> bool:
         """Whether the node shuts down, drains, or is deleted."""
@@ -237,8 +243,3 @@ class Speaker:
             "announcers": self._reporter.unsettled,
             "origin": self._trouble,
         }
-
-
-def _announcers(settings: SpeakerSettings, clock: Clock, wake: Callable[[], None]) -> tuple[Announcer, ...]:
-    workplace = plugins.Workplace(settings=settings, clock=clock, wake=wake)
-    return (plugins.announcer("bgp", workplace),)

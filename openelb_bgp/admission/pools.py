@@ -232,7 +232,7 @@ def _interfaces(eip: Eip, snapshot: Snapshot) -> Iterator[Defect]:
         if kind != "can_reach" or not colon or eip.protocol is Protocol.BGP:
             continue
         address = parse_address(target)
-        owner = _owner(address, snapshot)
+        owner = snapshot.owner_of(address)
         if owner:
             yield Defect(
                 "spec.interface",
@@ -240,10 +240,3 @@ def _interfaces(eip: Eip, snapshot: Snapshot) -> Iterator[Defect]:
                 f"names an address of {owner}, so that no route leads to a NIC",
                 "write an address that the NIC reaches, such as the router's",
             )
-
-
-def _owner(address: Address, snapshot: Snapshot) -> str:
-    nodes = (node for node in snapshot.nodes.values() if address in node.addresses)
-    pools = (eip for eip in snapshot.eips.values() if address in eip)
-    owner = next(nodes, None) or next(pools, None)
-    return "" if owner is None else str(owner.ref)

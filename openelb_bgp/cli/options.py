@@ -157,8 +157,16 @@ def speaker_options() -> Callable[[Command], Command]:
             click.option(
                 "--api-hosts", help="Open gobgpd's API here too. Whoever reaches it owns your routes."
             ),
-            go_flag("--enable-layer2", default=True, hidden=True),
-            go_flag("--enable-keepalived-vip", default=True, hidden=True),
+            go_flag(
+                "--enable-layer2",
+                default=True,
+                says="Answer for the addresses of pools of protocol layer2, by ARP and NDP.",
+            ),
+            go_flag(
+                "--enable-keepalived-vip",
+                default=True,
+                says="Announce the addresses of pools of protocol vip, by keepalived.",
+            ),
             click.option("--bind-addr", hidden=True),
             click.option("--bind-port", type=click.IntRange(1, 65535), hidden=True),
             go_flag(

@@ -1,4 +1,4 @@
-"""The node's links, addresses and default gateways, followed by netlink.
+"""The node's links, addresses, default gateways, and the routes that somebody asks for, followed by netlink.
 
 A notification carries nothing for us but "look again": the kernel's groups wake us, a dump by pyroute2
 says how things are, and what did not change makes no new value. Bursts of notifications become one dump.
@@ -8,37 +8,47 @@ Sockets belong to the network namespace in which they are made.
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from ipaddress import ip_interface
 from typing import Any
 
 import msgspec
-from pyroute2 import AsyncIPRoute
+from pyroute2 import AsyncIPRoute, NetlinkError
 
+from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.facts import Gateway, Link
+from openelb_bgp.model.meta import EMPTY
 
 _RTMGRP_LINK = 0x1
 _RTMGRP_IPV4_IFADDR = 0x10
 _RTMGRP_IPV4_ROUTE = 0x40
+_RTMGRP_IPV4_RULE = 0x80
 _RTMGRP_IPV6_IFADDR = 0x100
 _RTMGRP_IPV6_ROUTE = 0x400
-_GROUPS = _RTMGRP_LINK | _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV4_ROUTE | _RTMGRP_IPV6_IFADDR | _RTMGRP_IPV6_ROUTE
+_RTMGRP_IPV6_RULE = 0x40000
+_ADDRESSES = _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR
+_ROUTES = _RTMGRP_IPV4_ROUTE | _RTMGRP_IPV6_ROUTE | _RTMGRP_IPV4_RULE | _RTMGRP_IPV6_RULE
+_GROUPS = _RTMGRP_LINK | _ADDRESSES | _ROUTES
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
-_MAIN_TABLE, _UNICAST = 254, 1
+_MAIN_TABLE, _UNICAST, _LOCAL = 254, 1, 2
 _IFA_F_TENTATIVE = 0x40
 _SETTLE_SECONDS = 0.02
 _RECEIVE_BYTES = 65536
 
 
 class HostState(msgspec.Struct, frozen=True):
-    """Links by index and the gateways of all default routes, both sorted."""
+    """Links by index and the gateways of all default routes, both sorted.
+
+    `routes` says of each address asked for by which interface this node reaches it, empty for by none.
+    """
 
     links: tuple[Link, ...] = ()
     gateways: tuple[Gateway, ...] = ()
+    routes: Mapping[Address, str] = EMPTY
 
 
-async def read_host() -> HostState:
-    """The state at this moment. Raises OSError when netlink does not answer."""
+async def read_host(targets: Collection[Address] = ()) -> HostState:
+    """The state at this moment, with the routes to `targets`. Raises OSError when netlink does not answer."""
     async with AsyncIPRoute() as ipr:
         addresses = await _addresses(ipr)
         links = [_link(message, addresses) async for message in await ipr.link("dump")]
@@ -48,23 +58,36 @@ async def read_host() -> HostState:
             async for message in await ipr.route("dump", table=_MAIN_TABLE, type=_UNICAST)
             if message["dst_len"] == 0
         ]
+        reached = {target: await _interface_to(target, ipr, names) for target in targets}
     gateways = [gateway for message in routes for gateway in _gateways(message, names)]
-    return HostState(tuple(sorted(links, key=lambda link: link.index)), tuple(sorted(gateways)))
+    return HostState(tuple(sorted(links, key=lambda link: link.index)), tuple(sorted(gateways)), reached)
 
 
-async def follow_host() -> AsyncIterator[HostState]:
-    """The state now and after each change, for ever."""
-    changed = asyncio.Event()
-    with _notifications(changed.set):
-        seen: HostState | None = None
-        while True:
-            changed.clear()
-            state = await read_host()
-            if state != seen:
-                seen = state
-                yield state
-            await changed.wait()
-            await asyncio.sleep(_SETTLE_SECONDS)
+class HostFollower:
+    """Follows this node's state, and the routes to the addresses that it is aimed at."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+        self._targets: frozenset[Address] = frozenset()
+
+    def aim(self, targets: frozenset[Address]) -> None:
+        """Look from now on for the routes to these; the state shows them as soon as they are known."""
+        if targets != self._targets:
+            self._targets = targets
+            self._changed.set()
+
+    async def states(self) -> AsyncIterator[HostState]:
+        """The state now and after each change, for ever."""
+        with _notifications(self._changed.set):
+            seen: HostState | None = None
+            while True:
+                self._changed.clear()
+                state = await read_host(self._targets)
+                if state != seen:
+                    seen = state
+                    yield state
+                await self._changed.wait()
+                await asyncio.sleep(_SETTLE_SECONDS)
 
 
 @contextlib.contextmanager
@@ -86,6 +109,17 @@ def _drain(events: socket.socket, wake: Callable[[], None]) -> None:
         while events.recv(_RECEIVE_BYTES):
             pass
     wake()
+
+
+async def _interface_to(target: Address, ipr: AsyncIPRoute, names: Mapping[int, str]) -> str:
+    """By which interface the kernel would send to it (RTM_GETROUTE); empty for by none."""
+    try:
+        routes = await ipr.route("get", dst=str(target))
+    except NetlinkError:
+        # No route, or one that says so: unreachable, prohibit, blackhole.
+        return ""
+    found = (names.get(one.get("oif"), "") for one in routes if one["type"] in (_UNICAST, _LOCAL))
+    return next(found, "")
 
 
 async def _addresses(ipr: AsyncIPRoute) -> dict[int, list[str]]:

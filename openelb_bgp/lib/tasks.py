@@ -4,7 +4,8 @@ Nothing is logged here and nothing is retried: who calls decides what a failure 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 
 async def supervised(workers: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
@@ -13,10 +14,17 @@ async def supervised(workers: Mapping[str, Callable[[], Awaitable[None]]]) -> No
     When one fails, the others are cancelled and awaited first. A single failure is raised as it is, with
     its own type, several as a BaseExceptionGroup. Cancelling the caller cancels all workers.
     """
-    try:
+    with one_cause():
         async with asyncio.TaskGroup() as group:
             for name, worker in workers.items():
                 group.create_task(_awaited(worker), name=name)
+
+
+@contextlib.contextmanager
+def one_cause() -> Iterator[None]:
+    """Raise what is alone in a group of exceptions as it is."""
+    try:
+        yield
     except BaseExceptionGroup as failures:
         if len(failures.exceptions) == 1:
             raise failures.exceptions[0] from failures.exceptions[0].__cause__

@@ -14,6 +14,9 @@ from .forwarding import Forwarding
 from .members import Members
 from .meta import EMPTY
 
+NOT_NICS = frozenset({"lo", "kube-ipvs0", "nodelocaldns"})
+"""Interfaces by which nothing leaves the node; their addresses say nothing of a network beside it."""
+
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
     """A network interface. `up` means administratively up with carrier."""
@@ -27,6 +30,16 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     def on_link(self, address: Address) -> bool:
         """Whether the address lies in a subnet of this interface."""
         return any(one.version == address.version and address in one.network for one in self.addresses)
+
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        """Its subnets as text, sorted; without link-local ones, and single addresses, which are none."""
+        found = {
+            str(one.network)
+            for one in self.addresses
+            if not one.ip.is_link_local and one.network.prefixlen < one.max_prefixlen
+        }
+        return tuple(sorted(found))
 
 
 class Gateway(msgspec.Struct, frozen=True, order=True):
@@ -104,18 +117,20 @@ class SpeakerFact(msgspec.Struct, frozen=True, kw_only=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that this node knows by itself at `now` (monotonic seconds).
 
-    `answering` holds addresses of other nodes that answer our ARP or NDP probes. `adopted` holds the
-    `(prefix, next hop)` texts found in gobgpd when it was adopted, None while it has not been read (a plan
-    made then is not complete: what a restarted speaker stood in for is not known). `first_seen` is when
-    this process began to observe. `forwarding` says what the node's data plane, as far as it has been seen
-    working since boot, allows to announce. `members` are void until heartbeats run: whatever has one owner
-    among the nodes has none here before.
+    `routes` says of an address that a pool names by `can_reach:` which interface leads there, empty for
+    none; one that is not in it has not been looked for yet. `answering` holds addresses of other nodes that
+    answer our ARP or NDP probes. `adopted` holds the `(prefix, next hop)` texts found in gobgpd when it was
+    adopted, None while it has not been read (a plan made then is not complete: what a restarted speaker
+    stood in for is not known). `first_seen` is when this process began to observe. `forwarding` says what
+    the node's data plane, as far as it has been seen working since boot, allows to announce. `members` are
+    void until heartbeats run: whatever has one owner among the nodes has none here before.
     """
 
     node: str
     now: float
     links: tuple[Link, ...] = ()
     gateways: tuple[Gateway, ...] = ()
+    routes: Mapping[Address, str] = EMPTY
     sessions: Mapping[str, SessionFact] = EMPTY
     speakers: Mapping[str, SpeakerFact] = EMPTY
     answering: frozenset[Address] = frozenset()

@@ -73,6 +73,7 @@ class Reason(enum.StrEnum):
     NO_NODE_ADDRESS = "NoNodeAddress"
     NO_INTERFACE = "NoInterface"
     NO_SUBNET = "NoSubnet"
+    INTERFACE_DOWN = "InterfaceDown"
     NO_GATEWAY = "NoGateway"
     NO_IPV6_NEXT_HOP = "NoIPv6NextHop"
     NO_ADVERTISEMENT = "NoAdvertisement"

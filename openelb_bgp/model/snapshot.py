@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from . import keys
+from .addresses import Address
 from .cluster import ConfigMap, Namespace, Node, Pod, Secret
 from .errors import Defect, InvalidResource
 from .meta import EMPTY, Key, Kind, ObjectRef
@@ -55,6 +56,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         """The BgpConf that counts: the one named `default`, unless its label leaves it to the CNI."""
         conf = self.bgp_confs.get(keys.BGP_CONF_NAME)
         return None if conf is None or conf.left_to_cni else conf
+
+    def owner_of(self, address: Address) -> str:
+        """The Node or the Eip whose address it is, in words; empty for nobody's."""
+        nodes = (node for node in self.nodes.values() if address in node.addresses)
+        pools = (eip for eip in self.eips.values() if address in eip)
+        owner = next(nodes, None) or next(pools, None)
+        return "" if owner is None else str(owner.ref)
 
     def has_listed(self, *kinds: Kind) -> bool:
         """Whether all these kinds have been listed once."""

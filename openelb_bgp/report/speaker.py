@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from openelb_bgp.model.facts import Facts, Link
+from openelb_bgp.model.facts import NOT_NICS, Facts, Link
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.statuses import (
     MAX_PROBLEMS,
@@ -31,6 +31,8 @@ KNOWN_HERE_ONLY = frozenset(
         Reason.NO_NODE_ADDRESS,
         Reason.NO_INTERFACE,
         Reason.NO_SUBNET,
+        Reason.INTERFACE_DOWN,
+        Reason.ADDRESS_OF_NODE,
         Reason.NO_GATEWAY,
         Reason.NO_IPV6_NEXT_HOP,
         Reason.FAMILY_NOT_NEGOTIATED,
@@ -52,7 +54,6 @@ KNOWN_HERE_ONLY = frozenset(
     }
 )
 
-_NOT_NICS = frozenset({"lo", "kube-ipvs0", "nodelocaldns"})
 _WRITES_PER_SECOND = 50.0
 _SHORTEST_INTERVAL = 0.2
 _URGENT_SHARE = 0.1
@@ -115,7 +116,7 @@ def interfaces(links: Iterable[Link]) -> tuple[InterfaceStatus, ...]:
     found = []
     for link in links:
         subnets = sorted({str(one.network) for one in link.addresses if not one.ip.is_link_local})
-        if subnets and link.name not in _NOT_NICS:
+        if subnets and link.name not in NOT_NICS:
             found.append(InterfaceStatus(name=link.name, mac=link.mac, subnets=tuple(subnets), up=link.up))
     return tuple(sorted(found, key=lambda nic: nic.name))
 

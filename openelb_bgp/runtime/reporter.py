@@ -4,13 +4,13 @@ What it says is `report.speaker`'s matter. A report that cannot be written is tr
 and never keeps a node from announcing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from openelb_bgp.host.boot import read_boot_id
 from openelb_bgp.model.facts import Facts
-from openelb_bgp.model.meta import Kind, ref
+from openelb_bgp.model.meta import EMPTY, Kind, ref
 from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.snapshot import Snapshot
@@ -54,13 +54,15 @@ class Reporter:
         announcements: Sequence[Announcement],
         *,
         problems: Sequence[Problem] = (),
+        off: Mapping[Protocol, str] = EMPTY,
     ) -> float | None:
         """Write what is due; returns the monotonic instant at which the rest is.
 
         The first report waits for a moment until everything is in effect: before it stands what the process
         before this one reported, which goes on being announced. That is to be read before it is written over.
+        `off` are the protocols that nobody serves here, with why.
         """
-        announcements = (*announcements, *modes_off(snapshot, {one.protocol for one in announcements}))
+        announcements = (*announcements, *modes_off(snapshot, off))
         self._unsettled = _unsettled(announcements)
         self._made = speaker_status(
             announcements=announcements,
@@ -119,23 +121,19 @@ class Reporter:
             log.error("report_not_removed", error=str(error))
 
 
-def modes_off(snapshot: Snapshot, served: Collection[Protocol]) -> tuple[Announcement, ...]:
+def modes_off(snapshot: Snapshot, off: Mapping[Protocol, str]) -> tuple[Announcement, ...]:
     """What would be announced by modes that nobody serves here: nothing, and why, pool by pool."""
     return tuple(
         Announcement(
-            protocol=protocol, revision=snapshot.revision, settled=True, status=_not_served(protocol, pools)
+            protocol=protocol, revision=snapshot.revision, settled=True, status=_not_served(why, pools)
         )
-        for protocol in Protocol
-        if protocol not in served
-        and (pools := [pool for pool in snapshot.eips.values() if pool.protocol is protocol])
+        for protocol, why in off.items()
+        if (pools := [pool for pool in snapshot.eips.values() if pool.protocol is protocol])
     )
 
 
-def _not_served(protocol: Protocol, pools: Sequence[Eip]) -> SpeakerStatus:
-    message = (
-        f"this version announces by bgp only: its addresses are given, not announced by {protocol}; "
-        "write protocol: bgp to have them announced"
-    )
+def _not_served(why: str, pools: Sequence[Eip]) -> SpeakerStatus:
+    message = f"its addresses are given, not announced by this node: {why}"
     return SpeakerStatus(
         pools=tuple(PoolStatus(name=pool.name, reason=Reason.MODE_OFF.value) for pool in pools),
         problems=tuple(

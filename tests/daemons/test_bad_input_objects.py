@@ -199,14 +199,14 @@ async def test_one_object_in_two_files_is_told_with_both_places(house: House) ->
 async def test_a_pool_of_a_mode_that_is_not_there_says_so(house: House, protocol: str) -> None:
     pool, holder = eip(protocol, "192.0.2.0/28", protocol=protocol, interface="eth0"), f"on-{protocol}"
     with house.with_file("mode", pool, service(holder, pool=protocol), endpoints(holder, "node1")):
-        await problem(house.ours, f"Eip {protocol}", "announces by bgp only", reason="ModeOff")
+        await problem(house.ours, f"Eip {protocol}", "not announced by this node", reason="ModeOff")
 
         def ready() -> dict[str, Any]:
             found = dict(house.ours.condition(Kind.EIP, protocol, "Ready"))
             return found if found.get("reason") == "ModeOff" else {}
 
         said = await wait_until(ready, within=10, what="the pool's condition")
-        assert "announces by bgp only" in said["message"]
+        assert "not announced by this node" in said["message"]
         assert {"name": protocol, "reason": "ModeOff"} in house.ours.speaker["pools"]
 
         def announced() -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 
 import pytest
 
-from openelb_bgp.host.netlink import HostState, follow_host, read_host
+from openelb_bgp.host.netlink import HostFollower, HostState, read_host
 from openelb_bgp.model.facts import Gateway, Link
 from tests.daemons.harness.inside import run_inside
 from tests.daemons.harness.netns import Lan, Namespace
@@ -19,10 +20,11 @@ class Follower:
 
     def __init__(self) -> None:
         self.states: list[HostState] = []
+        self.host = HostFollower()
 
     async def read(self) -> None:
         """Read for ever."""
-        async for state in follow_host():
+        async for state in self.host.states():
             self.states.append(state)
 
     async def until(self, wanted: Callable[[HostState], bool]) -> HostState:
@@ -217,6 +219,28 @@ def test_follows_default_routes_as_next_hops_come_and_go(node: Namespace) -> Non
         await follower.until(lambda state: addresses_of(state) == ["fe80::1"])
         ip(node, "-6 route delete default")
         await follower.until(lambda state: addresses_of(state) == [])
+
+    follow(node, scenario)
+
+
+def test_follows_the_routes_to_addresses_that_are_asked_for(node: Namespace) -> None:
+    near, far, own = (ip_address(text) for text in ("10.0.0.200", "192.0.2.7", str(node.v4)))
+    ip(node, "link set lo up")
+
+    async def scenario(follower: Follower) -> None:
+        assert follower.states[-1].routes == {}
+        follower.host.aim(frozenset({near, far, own}))
+        await follower.until(lambda state: state.routes == {near: "eth0", far: "", own: "lo"})
+        ip(node, "-6 route add fd00:b::/64 via fd00:a::1")
+        ip(node, "route add 192.0.2.0/24 via 10.0.0.1")
+        await follower.until(lambda state: state.routes[far] == "eth0")
+        ip(node, "route replace blackhole 192.0.2.0/24")
+        await follower.until(lambda state: state.routes[far] == "")
+        ip(node, "rule add to 192.0.2.0/24 lookup 100")
+        ip(node, "route add 192.0.2.0/24 via 10.0.0.1 table 100")
+        await follower.until(lambda state: state.routes[far] == "eth0")
+        follower.host.aim(frozenset({ip_address("fd00:b::7")}))
+        await follower.until(lambda state: state.routes == {ip_address("fd00:b::7"): "eth0"})
 
     follow(node, scenario)
 

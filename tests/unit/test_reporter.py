@@ -16,6 +16,7 @@ from openelb_bgp.ports import Announcement, Event, NotWritten, StatusWrite
 from openelb_bgp.runtime.reporter import Reporter, modes_off
 
 NODE1 = ref(Kind.SPEAKER, "node1")
+OFF = {Protocol.LAYER2: "for a test"}
 EVENT = Event(ref=NODE1, reason="ConfigSpeaker", message="for a test")
 
 
@@ -157,17 +158,17 @@ def eip(name: str, protocol: Protocol) -> Eip:
 def test_a_pool_of_a_mode_that_nobody_serves_is_reported_with_what_helps() -> None:
     pools = [eip("plain", Protocol.BGP), eip("lan", Protocol.LAYER2)]
     snapshot = Snapshot(eips={pool.name: pool for pool in pools}, revision=9)
-    (made,) = modes_off(snapshot, {Protocol.BGP})
+    (made,) = modes_off(snapshot, OFF)
     assert made.status.pools == (PoolStatus(name="lan", reason="ModeOff"),)
     assert [(one.object, one.reason) for one in made.status.problems] == [("Eip lan", "ModeOff")]
-    assert "announces by bgp only" in made.status.problems[0].message
+    assert "not announced by this node: for a test" in made.status.problems[0].message
     assert (made.protocol, made.revision, made.settled) == (Protocol.LAYER2, 9, True)
 
 
 def test_a_mode_that_is_served_or_has_no_pool_is_no_matter() -> None:
     snapshot = Snapshot(eips={"lan": eip("lan", Protocol.LAYER2)})
-    assert modes_off(snapshot, {Protocol.BGP, Protocol.LAYER2}) == ()
-    assert modes_off(Snapshot(), {Protocol.BGP}) == ()
+    assert modes_off(snapshot, {Protocol.VIP: "for a test"}) == ()
+    assert modes_off(Snapshot(), OFF) == ()
 
 
 async def test_problems_of_the_speaker_itself_stand_beside_those_of_its_announcers(house: House) -> None:
@@ -176,7 +177,7 @@ async def test_problems_of_the_speaker_itself_stand_beside_those_of_its_announce
     house.snapshot = msgspec.structs.replace(house.snapshot, eips=lan)
     made = Announcement(protocol=Protocol.BGP, revision=1, settled=True)
     facts = Facts(node="node1", now=house.clock.now)
-    await house.reporter.report(house.snapshot, facts, [made], problems=[own])
+    await house.reporter.report(house.snapshot, facts, [made], problems=[own], off=OFF)
     (status,) = house.sink.reports
     assert status is not None
     assert [one.object for one in status.problems] == ["Eip lan", "Node node1"]
