@@ -9,6 +9,7 @@ from openelb_bgp.model.meta import ObjectRef
 from openelb_bgp.model.snapshot import Snapshot
 
 from .conf import conf_defects
+from .kube_proxy import arp_defects
 from .peers import peer_defects
 from .pools import pool_defects
 
@@ -23,7 +24,10 @@ def check(
     """
     found: dict[ObjectRef, tuple[Defect, ...]] = {}
     for ref, defect in chain(
-        pool_defects(snapshot), peer_defects(snapshot, namespace=namespace), conf_defects(snapshot, namespace)
+        pool_defects(snapshot),
+        arp_defects(snapshot),
+        peer_defects(snapshot, namespace=namespace),
+        conf_defects(snapshot, namespace),
     ):
         found[ref] = (*found.get(ref, ()), defect)
     return found

@@ -1,25 +1,34 @@
 """Secrets and ConfigMaps, of which only those are read that BgpPeers and BgpConfs name. Pure.
 
-Here is which ones that are, and how what is heard of each becomes deliveries of the kind; who reads them is
+A pool that answers for its addresses itself names kube-proxy's ConfigMap, where that may be read. Here is
+which ones that are, and how what is heard of each becomes deliveries of the kind; who reads them is
 `source`.
 """
 
 from collections.abc import Mapping, Sequence
 
+from openelb_bgp.model import keys
 from openelb_bgp.model.errors import InvalidResource
-from openelb_bgp.model.meta import Key, Kind, ObjectRef, ref
+from openelb_bgp.model.meta import Key, Kind, ObjectRef
+from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.routing import BgpConf, BgpPeer
 from openelb_bgp.model.snapshot import Resource as Object
 from openelb_bgp.ports import Changed, Delivery, Gone, Listed, Spoilt
 
-_NAMED_BY: Mapping[Kind, Kind] = {Kind.BGP_PEER: Kind.SECRET, Kind.BGP_CONF: Kind.CONFIG_MAP}
-
 
 class References:
-    """Which objects are named, by everything that has been delivered so far."""
+    """Which objects are named, by everything that has been delivered so far.
 
-    def __init__(self) -> None:
-        self._names: dict[ObjectRef, str] = {}
+    `namespace` is where a name alone is looked for; `kube_proxy` says whether its ConfigMap may be read.
+    """
+
+    def __init__(self, namespace: str, *, kube_proxy: bool = False) -> None:
+        self._namespace = namespace
+        self._namers: Mapping[Kind, tuple[Kind, ...]] = {
+            Kind.SECRET: (Kind.BGP_PEER,),
+            Kind.CONFIG_MAP: (Kind.BGP_CONF, Kind.EIP) if kube_proxy else (Kind.BGP_CONF,),
+        }
+        self._names: dict[ObjectRef, Key] = {}
         self._listed: set[Kind] = set()
 
     def follow(self, batch: Sequence[Delivery]) -> None:
@@ -32,15 +41,15 @@ class References:
             elif isinstance(delivery, Gone):
                 self._names.pop(delivery.ref, None)
 
-    def wanted(self, kind: Kind) -> frozenset[str] | None:
-        """The names of that kind; None while it is not known who names them."""
-        namer = next(one for one, named in _NAMED_BY.items() if named is kind)
-        if namer not in self._listed:
+    def wanted(self, kind: Kind) -> frozenset[Key] | None:
+        """The objects of that kind; None while it is not known who names them."""
+        namers = self._namers[kind]
+        if not self._listed.issuperset(namers):
             return None
-        return frozenset(name for ref, name in self._names.items() if ref.kind is namer)
+        return frozenset(name for ref, name in self._names.items() if ref.kind in namers)
 
     def _list(self, listed: Listed) -> None:
-        if listed.kind not in _NAMED_BY:
+        if not any(listed.kind in namers for namers in self._namers.values()):
             return
         self._listed.add(listed.kind)
         kept = {invalid.ref for invalid in listed.invalid}
@@ -52,39 +61,40 @@ class References:
     def _note(self, resource: Object) -> None:
         match resource:
             case BgpPeer():
-                wanted = resource.auth_password_ref.name if resource.auth_password_ref else None
-                self._set(ref(Kind.BGP_PEER, resource.meta.name), wanted)
-            case BgpConf():
-                self._set(ref(Kind.BGP_CONF, resource.meta.name), resource.policy)
+                secret = resource.auth_password_ref
+                self._set(resource.ref, Key(self._namespace, secret.name) if secret else None)
+            case BgpConf(policy=policy):
+                self._set(resource.ref, Key(self._namespace, policy) if policy else None)
+            case Eip(protocol=protocol):
+                self._set(resource.ref, None if protocol is Protocol.BGP else keys.KUBE_PROXY_CONFIG)
 
-    def _set(self, namer: ObjectRef, name: str | None) -> None:
-        if name:
-            self._names[namer] = name
-        else:
+    def _set(self, namer: ObjectRef, name: Key | None) -> None:
+        if name is None:
             self._names.pop(namer, None)
+        else:
+            self._names[namer] = name
 
 
 class Named:
     """What is known of the named objects of one kind. The kind is listed once each has been looked for."""
 
-    def __init__(self, kind: Kind, namespace: str) -> None:
+    def __init__(self, kind: Kind) -> None:
         self._kind = kind
-        self._namespace = namespace
-        self._known: dict[str, Object | InvalidResource | None] = {}
-        self._wanted: frozenset[str] | None = None
+        self._known: dict[Key, Object | InvalidResource | None] = {}
+        self._wanted: frozenset[Key] | None = None
         self._listed = False
 
     @property
-    def wanted(self) -> frozenset[str]:
-        """The names that somebody has to look for."""
+    def wanted(self) -> frozenset[Key]:
+        """Those that somebody has to look for."""
         return self._wanted or frozenset()
 
     @property
-    def missing(self) -> frozenset[str]:
-        """The names that have not been looked for yet."""
+    def missing(self) -> frozenset[Key]:
+        """Those that have not been looked for yet."""
         return self.wanted - self._known.keys()
 
-    def want(self, wanted: frozenset[str] | None) -> Sequence[Delivery]:
+    def want(self, wanted: frozenset[Key] | None) -> Sequence[Delivery]:
         """From now on these are named; what no longer is goes."""
         self._wanted = wanted
         dropped = sorted(name for name in self._known if name not in self.wanted)
@@ -92,8 +102,8 @@ class Named:
             del self._known[name]
         return [Gone(self._ref(name)) for name in dropped if self._listed] + self._complete()
 
-    def heard(self, name: str, batch: Sequence[Delivery]) -> Sequence[Delivery]:
-        """What was delivered of the one object of that name."""
+    def heard(self, name: Key, batch: Sequence[Delivery]) -> Sequence[Delivery]:
+        """What was delivered of that one object."""
         for delivery in batch:
             match delivery:
                 case Listed():
@@ -106,14 +116,14 @@ class Named:
                     self._known[name] = None
         return self._told(name)
 
-    def unreadable(self, name: str) -> Sequence[Delivery]:
+    def unreadable(self, name: Key) -> Sequence[Delivery]:
         """Nobody lets us read it: for whoever needs it that is as if it were not there."""
         if name in self._known:
             return []
         self._known[name] = None
         return self._told(name)
 
-    def _told(self, name: str) -> list[Delivery]:
+    def _told(self, name: Key) -> list[Delivery]:
         if not self._listed:
             return self._complete()
         found = self._known[name]
@@ -130,5 +140,5 @@ class Named:
         bad = tuple(one for one in found if isinstance(one, InvalidResource))
         return [Listed(self._kind, good, bad)]
 
-    def _ref(self, name: str) -> ObjectRef:
-        return ObjectRef(self._kind, Key(self._namespace, name))
+    def _ref(self, name: Key) -> ObjectRef:
+        return ObjectRef(self._kind, name)

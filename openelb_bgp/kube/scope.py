@@ -21,12 +21,14 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     for Snapshot.revision. In all others it is left out, so that an object that is touched without a change
     that matters (a Node's heartbeat, the status of an Eip) is equal to the one known, and nothing is planned
     anew.
-    `named` are the kinds of which only those objects are read that BgpPeers and the BgpConf name.
+    `named` are the kinds of which only those objects are read that BgpPeers and the BgpConf name;
+    `kube_proxy` says whether its ConfigMap is, once there are pools to which it matters.
     """
 
     kinds: Mapping[Kind, Selection]
     versioned: frozenset[Kind]
     named: frozenset[Kind] = frozenset({Kind.SECRET, Kind.CONFIG_MAP})
+    kube_proxy: bool = False
 
 
 CONTROLLER = Scope(
@@ -42,6 +44,7 @@ CONTROLLER = Scope(
         Kind.NAMESPACE: Selection(metadata_only=True),
     },
     versioned=frozenset({Kind.SERVICE}),
+    kube_proxy=True,
 )
 
 SPEAKER = Scope(

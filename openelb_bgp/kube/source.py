@@ -9,7 +9,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from openelb_bgp.model.meta import EMPTY, Kind
+from openelb_bgp.model.meta import EMPTY, Key, Kind
 from openelb_bgp.ports import Clock, Delivery
 from openelb_bgp.runtime.loop import WakeUp
 
@@ -20,6 +20,8 @@ from .reflector import Pace, Reflector, Witness, unwitnessed
 from .scope import Scope
 
 _PATIENCE_SECONDS = 1.0
+_ALL = Key("", "")
+"""Follows a kind whole."""
 
 
 class KubeSource:
@@ -38,19 +40,18 @@ class KubeSource:
         witnesses: Mapping[Kind, Witness] = EMPTY,
         pace: Pace | None = None,
     ) -> None:
-        """`namespace` is ours: the only one whose Secrets and ConfigMaps are read."""
+        """`namespace` is ours, where Secrets and ConfigMaps are looked for that objects of ours name."""
         self._client = client
         self._scope = scope
         self._clock = clock
-        self._namespace = namespace
         self._witnesses = witnesses
         self._pace = pace
         self._wake = WakeUp()
         self._batch: list[Delivery] = []
-        self._references = References()
-        self._named = {kind: Named(kind, namespace) for kind in sorted(scope.named)}
-        self._tasks: dict[tuple[Kind, str], asyncio.Task[None]] = {}
-        self._errors: dict[tuple[Kind, str], KubeError] = {}
+        self._references = References(namespace, kube_proxy=scope.kube_proxy)
+        self._named = {kind: Named(kind) for kind in sorted(scope.named)}
+        self._tasks: dict[tuple[Kind, Key], asyncio.Task[None]] = {}
+        self._errors: dict[tuple[Kind, Key], KubeError] = {}
 
     @property
     def error(self) -> str:
@@ -61,7 +62,7 @@ class KubeSource:
         """Batches for ever: first each kind whole, then what changes. Survives outages of any length."""
         try:
             for kind, selection in self._scope.kinds.items():
-                self._start((kind, ""), self._follow(kind, selection))
+                self._start((kind, _ALL), self._follow(kind, selection))
             while True:
                 await self._wake.wait()
                 self._wake.clear()
@@ -91,10 +92,10 @@ class KubeSource:
         is_more = False
         for kind, named in self._named.items():
             self._put(named.want(self._references.wanted(kind)))
-            running = {name for one, name in self._tasks if one is kind and name}
+            running = {name for one, name in self._tasks if one is kind and name != _ALL}
             await self._stop([(kind, name) for name in running - named.wanted])
             for name in sorted(named.wanted - running):
-                selection = Selection(namespace=self._namespace, fields=f"metadata.name={name}")
+                selection = Selection(namespace=name.namespace, fields=f"metadata.name={name.name}")
                 self._start((kind, name), self._follow_named(named, kind, name, selection))
                 is_more = True
         return is_more
@@ -110,17 +111,17 @@ class KubeSource:
             self._raise_what_ended()
 
     async def _follow(self, kind: Kind, selection: Selection) -> None:
-        async with aclosing(self._reflector(kind, "", selection).deliveries()) as batches:
+        async with aclosing(self._reflector(kind, _ALL, selection).deliveries()) as batches:
             async for batch in batches:
                 self._put(batch)
 
-    async def _follow_named(self, named: Named, kind: Kind, name: str, selection: Selection) -> None:
+    async def _follow_named(self, named: Named, kind: Kind, name: Key, selection: Selection) -> None:
         async with aclosing(self._reflector(kind, name, selection).deliveries()) as batches:
             async for batch in batches:
                 self._put(named.heard(name, batch))
                 self._wake.set()
 
-    def _reflector(self, kind: Kind, name: str, selection: Selection) -> Reflector:
+    def _reflector(self, kind: Kind, name: Key, selection: Selection) -> Reflector:
         return Reflector(
             self._client,
             kind,
@@ -132,12 +133,12 @@ class KubeSource:
             pace=self._pace,
         )
 
-    def _note_error(self, kind: Kind, name: str, error: KubeError | None) -> None:
+    def _note_error(self, kind: Kind, name: Key, error: KubeError | None) -> None:
         if error is None:
             self._errors.pop((kind, name), None)
             return
         self._errors[kind, name] = error
-        if name and isinstance(error, Forbidden):
+        if name != _ALL and isinstance(error, Forbidden):
             self._put(self._named[kind].unreadable(name))
             self._wake.set()
 
@@ -146,11 +147,11 @@ class KubeSource:
             self._batch.extend(batch)
             self._wake.set()
 
-    def _start(self, of: tuple[Kind, str], work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, of: tuple[Kind, Key], work: Coroutine[Any, Any, None]) -> None:
         task = self._tasks[of] = asyncio.create_task(work, name=f"{of[0]} {of[1]}".strip())
         task.add_done_callback(lambda _: self._wake.set())
 
-    async def _stop(self, ended: Sequence[tuple[Kind, str]]) -> None:
+    async def _stop(self, ended: Sequence[tuple[Kind, Key]]) -> None:
         tasks = [self._tasks.pop(of) for of in ended]
         for of in ended:
             self._errors.pop(of, None)
@@ -165,5 +166,5 @@ class KubeSource:
                 task.result()
 
 
-def _first(item: tuple[tuple[Kind, str], KubeError]) -> tuple[Kind, str]:
+def _first(item: tuple[tuple[Kind, Key], KubeError]) -> tuple[Kind, Key]:
     return item[0]

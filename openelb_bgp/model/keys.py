@@ -1,5 +1,7 @@
 """Every label, annotation and fixed name that users or other programs may see. Part of the contract."""
 
+from .meta import Key
+
 GROUP = "network.kubesphere.io"
 VERSION = "v1alpha2"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -27,6 +29,8 @@ SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 BGP_CONF_NAME = "default"
 POLICY_KEY = "gobgp.conf"
+KUBE_PROXY_CONFIG = Key("kube-system", "kube-proxy")
+KUBE_PROXY_KEY = "config.conf"
 
 FINALIZERS_OF_OPENELB = frozenset(
     {

@@ -35,6 +35,7 @@ class Reason(enum.StrEnum):
     RACKS_INCOMPLETE = "RacksIncomplete"
     NODE_PROXY_NOT_OFFERED = "NodeProxyNotOffered"
     FOREIGN_ADDRESS = "ForeignAddress"
+    IPVS_ANSWERS_ARP = "IPVSAnswersARP"
 
     # A Service that gets no address.
     NOT_OURS = "NotOurs"

@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,45 @@ async def test_what_the_webhook_could_not_refuse_is_reported_by_the_controller(
 
     await wait_until(lambda: all(reasons().values()), within=SOON, what=controller.output())
     assert reasons() == {"a": "Valid", "b": "Overlap", "c": "Invalid"}
+
+
+@pytest.fixture
+def kube_proxy(api: Api) -> Iterator[dict[str, Any]]:
+    """The ConfigMap of a kube-proxy in IPVS mode as kubeadm writes it, not made yet."""
+    metadata = {"name": "kube-proxy", "namespace": "kube-system"}
+    config = "kind: KubeProxyConfiguration\nmode: ipvs\nipvs:\n  strictARP: false\n"
+    yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"config.conf": config}}
+    api.delete("ConfigMap", "kube-proxy", namespace="kube-system")
+
+
+async def test_ipvs_without_strict_arp_is_told_of_a_layer2_pool_until_it_is_mended(
+    account: Account, controller: Daemon, kube_proxy: dict[str, Any]
+) -> None:
+    api = account.plane.api
+    for name, protocol, address in (("lan", "layer2", "192.0.2.0/24"), ("fabric", "bgp", "198.51.100.0/24")):
+        spec = {"address": address, "protocol": protocol}
+        api.create({"apiVersion": API_VERSION, "kind": "Eip", "metadata": {"name": name}, "spec": spec})
+
+    def reasons() -> dict[str, str]:
+        return {one["metadata"]["name"]: _valid(one).get("reason", "") for one in api.items("Eip")}
+
+    await wait_until(lambda: reasons() == {"lan": "Valid", "fabric": "Valid"}, within=SOON)
+    api.create(kube_proxy)
+    told = {"lan": "IPVSAnswersARP", "fabric": "Valid"}
+    await wait_until(lambda: reasons() == told, within=SOON, what=controller.output())
+    assert _valid(api.get("Eip", "lan"))["status"] == "True"
+    await wait_until(
+        lambda: [
+            one["message"]
+            for one in api.items("Event", fieldSelector="involvedObject.name=lan")
+            if one["reason"] == "IPVSAnswersARP" and "set ipvs.strictARP: true" in one["message"]
+        ],
+        within=SOON,
+        what="its Event",
+    )
+    mended = {"config.conf": kube_proxy["data"]["config.conf"].replace("false", "true")}
+    api.patch("ConfigMap", "kube-proxy", {"data": mended}, namespace="kube-system")
+    await wait_until(lambda: reasons()["lan"] == "Valid", within=SOON, what=controller.output())
 
 
 def _valid(document: dict[str, Any]) -> dict[str, str]:

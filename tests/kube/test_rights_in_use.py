@@ -37,8 +37,9 @@ UNUSED = {
         Right("escalate", "roles", OURS),
         # Before the certificate ends.
         Right("update", "secrets", OURS),
-        # With layer2: whether kube-proxy's IPVS answers for every address.
-        Right("get", "configmaps", "kube-system"),
+        # With pools of layer2 or vip: whether kube-proxy's IPVS answers for every address.
+        Right("list", "configmaps", "kube-system"),
+        Right("watch", "configmaps", "kube-system"),
     },
     "openelb-speaker": {
         # With --withdraw-on-exit, which takes its report away.
