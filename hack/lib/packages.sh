@@ -11,6 +11,7 @@ find_missing_packages() {
   have nft || MISSING_PACKAGES+=(nftables)
   have ping || MISSING_PACKAGES+=(iputils-ping)
   have tcpdump || MISSING_PACKAGES+=(tcpdump)
+  have keepalived || MISSING_PACKAGES+=(keepalived)
   have curl || MISSING_PACKAGES+=(curl)
   [[ -e /etc/ssl/certs/ca-certificates.crt || -e /etc/pki/tls/certs/ca-bundle.crt ]] ||
     MISSING_PACKAGES+=(ca-certificates)
