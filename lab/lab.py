@@ -3,6 +3,7 @@
 Composition only: how each thing works is in its own module. The steps of the tour drive a `Lab`.
 """
 
+import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -67,7 +68,12 @@ class Lab:
     @property
     def client(self) -> Namespace:
         """Where requests come from."""
-        return self._spaces[self.topology.in_group("client")[0].name]
+        return self.clients[0]
+
+    @property
+    def clients(self) -> tuple[Namespace, ...]:
+        """All places that requests may come from."""
+        return tuple(self._spaces[node.name] for node in self.topology.in_group("client"))
 
     def space(self, node: str) -> Namespace:
         """The namespace of a node of the topology."""
@@ -185,16 +191,28 @@ class Lab:
             if address["type"] == "InternalIP"
         }
 
+    @cached_property
+    def node_by_mac(self) -> Mapping[str, str]:
+        """The Kubernetes nodes by the MACs of their interfaces, as they were at the first look."""
+        return {
+            link["address"]: node
+            for node in self.nodes
+            for link in json.loads(self.space(node).run("ip", "-json", "link", "show"))
+        }
+
     def addresses(self) -> Mapping[str, tuple[str, ...]]:
         """The load-balancer addresses that Services have, by namespace/name; IPv4 first."""
         return {kubeproxy.key_of(item): ingress_of(item) for item in self.desk.objects(Kind.SERVICE)}
 
-    def copy_manifests(self) -> None:
-        """Lay out the folder that the daemons read, from the one that the topology binds into its nodes."""
+    def copy_manifests(self, *more: Path) -> None:
+        """Lay out the folder that the daemons read, from the one that the topology binds into its nodes, and
+        `more`.
+        """
         source = self.topology.in_group("node")[0].bound(_MANIFESTS_IN_NODE)
         if source is None:
             raise LabError(f"topology {self.topology.name}: its nodes bind nothing to {_MANIFESTS_IN_NODE}")
-        shutil.copytree(source, self.paths.manifests, dirs_exist_ok=True)
+        for folder in (source, *more):
+            shutil.copytree(folder, self.paths.manifests, dirs_exist_ok=True)
 
     def program_kubeproxy(self, addresses: Mapping[str, tuple[str, ...]]) -> None:
         """Make all nodes forward the Services' addresses (by namespace/name) as the manifests say now."""
@@ -233,8 +251,10 @@ class Lab:
 
 
 @contextmanager
-def held_lab(file: Path, *, mode: str = FILES) -> Iterator[Lab]:
+def held_lab(file: Path, *, mode: str = FILES, name: str = "") -> Iterator[Lab]:
     """A new lab for the `with` block, built up to its pods; `mode` says where its objects will be.
+
+    It is called `name`, or as its topology.
 
     On leaving the block it is removed, unless it was marked as kept; what a killed process left behind is
     removed by the next call. Raises LabError.
@@ -242,7 +262,7 @@ def held_lab(file: Path, *, mode: str = FILES) -> Iterator[Lab]:
     clean_up()
     topology = load(file)
     owners = tuple(node.name for node in topology.nodes if node.shares_network_of is None)
-    held = state.create(lab=topology.name, topology=file.resolve(), nodes=owners, mode=mode)
+    held = state.create(lab=name or topology.name, topology=file.resolve(), nodes=owners, mode=mode)
     try:
         lab = Lab(held.folder, topology)
         lab.build()

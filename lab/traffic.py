@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lab.errors import LabError
@@ -34,6 +34,8 @@ class Answer:
     """The client's address as the backend saw it."""
     error: str = ""
     tries: int = 1
+    address: str = ""
+    """The address that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,19 @@ class Tally:
         """Those sent at or after a moment of the monotonic clock."""
         return Tally(tuple(a for a in self.answers if a.sent >= moment))
 
+    def to(self, *addresses: str) -> "Tally":
+        """Those to these addresses."""
+        return Tally(tuple(a for a in self.answers if a.address in addresses))
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(tuple(sorted((*self.answers, *other.answers), key=lambda a: a.sent)))
+
 
 @dataclass(slots=True)
 class Load:
-    """Requests on their way; `tally` may be read at any moment."""
+    """Requests on their way, to one address after the other; `tally` may be read at any moment."""
 
-    address: str
+    addresses: Sequence[str]
     port: int
     rate: float
     count: int | None
@@ -107,12 +116,12 @@ class Load:
             limit = asyncio.Semaphore(_BURST * 8)
             while not self._stop.is_set() and (self.count is None or sent < self.count):
                 await limit.acquire()
-                task = tasks.create_task(self._send_one())
+                task = tasks.create_task(self._send_one(self.addresses[sent % len(self.addresses)]))
                 task.add_done_callback(lambda _: limit.release())
                 sent += 1
                 await asyncio.sleep(max(0.0, started + sent / self.rate - time.monotonic()))
 
-    async def _send_one(self) -> None:
+    async def _send_one(self, address: str) -> None:
         sent = time.monotonic()
         tries = 0
         try:
@@ -120,28 +129,31 @@ class Load:
                 while True:
                     tries += 1
                     try:
-                        backend, client = await _get(self.address, self.port)
+                        backend, client = await _get(address, self.port)
                         break
                     except ConnectionResetError:
                         if tries > 1:
                             raise
-            self._answers.append(Answer(sent, backend, client, tries=tries))
+            self._answers.append(Answer(sent, backend, client, tries=tries, address=address))
         except (OSError, TimeoutError, ValueError) as exc:
             error = type(exc).__name__ + (f": {exc}" if str(exc) else "")
-            self._answers.append(Answer(sent, None, error=error, tries=tries))
+            self._answers.append(Answer(sent, None, error=error, tries=tries, address=address))
 
 
 def requests(space: Namespace, address: str, *, count: int, rate: float = 200.0, port: int = 80) -> Tally:
     """Send `count` requests at `rate` per second from inside the namespace and wait for all."""
-    load = Load(address=address, port=port, rate=rate, count=count)
+    load = Load(addresses=(address,), port=port, rate=rate, count=count)
     space.call(lambda: asyncio.run(load.send_all()))
     return load.tally()
 
 
 @contextlib.contextmanager
-def under_load(space: Namespace, address: str, *, rate: float = 200.0, port: int = 80) -> Iterator[Load]:
-    """Requests all through the `with` block; on leaving it the last answers have been waited for."""
-    load = Load(address=address, port=port, rate=rate, count=None)
+def under_load(space: Namespace, *addresses: str, rate: float = 200.0, port: int = 80) -> Iterator[Load]:
+    """Requests all through the `with` block; on leaving it the last answers have been waited for.
+
+    `rate` is of all addresses together.
+    """
+    load = Load(addresses=addresses, port=port, rate=rate, count=None)
     failed: list[BaseException] = []
 
     def work() -> None:
@@ -151,7 +163,7 @@ def under_load(space: Namespace, address: str, *, rate: float = 200.0, port: int
         except BaseException as exc:
             failed.append(exc)
 
-    thread = threading.Thread(target=work, name=f"load-{address}", daemon=True)
+    thread = threading.Thread(target=work, name=f"load-{addresses[0]}", daemon=True)
     thread.start()
     try:
         yield load
@@ -159,7 +171,7 @@ def under_load(space: Namespace, address: str, *, rate: float = 200.0, port: int
         load.stop()
         thread.join(timeout=10.0)
     if failed:
-        raise LabError(f"the load on {address} broke off: {failed[0]!r}") from failed[0]
+        raise LabError(f"the load on {addresses[0]} broke off: {failed[0]!r}") from failed[0]
 
 
 async def _get(address: str, port: int) -> tuple[str, str]:

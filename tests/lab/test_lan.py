@@ -1,0 +1,164 @@
+"""The LAN lab by itself, without speakers: switches, faults, and how its tests see who answers.
+
+An address put on a node by hand stands for one that a speaker answers for.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab.asking import Asker, ask
+from lab.faults import LAN, partitioned, paused, unplugged
+from lab.lab import TOPOLOGIES, Lab, held_lab
+from lab.neighbours import Learning, forget, neighbours
+from lab.processes import Process, observed
+from lab.shell import wait_until
+from lab.traffic import requests, under_load
+
+WEB = ("10.10.1.1", "fd00:10::1:1")
+
+
+@pytest.fixture(scope="module")
+def lan() -> Iterator[Lab]:
+    """The bare LAN with kube-proxy's rules for `web`."""
+    with held_lab(TOPOLOGIES / "layer2.clab.yml") as lab:
+        lab.copy_manifests()
+        lab.program_kubeproxy({"default/web": WEB})
+        yield lab
+
+
+@contextmanager
+def _held(lab: Lab, node: str, *addresses: str) -> Iterator[None]:
+    """The addresses are on a node's interface."""
+    space = lab.space(node)
+    for address in addresses:
+        length, nodad = ("/128", ("nodad",)) if ":" in address else ("/32", ())
+        space.run("ip", "address", "add", f"{address}{length}", "dev", LAN, *nodad)
+    try:
+        yield
+    finally:
+        for address in addresses:
+            space.run("ip", "address", "del", address, "dev", LAN)
+
+
+def _answerers(lab: Lab, *addresses: str, at: str = "gateway") -> dict[str, set[str]]:
+    heard = ask(lab.space(at), addresses)
+    return {address: {lab.node_by_mac[mac] for mac in macs} for address, macs in heard.items()}
+
+
+@pytest.fixture
+def forgetful(lan: Lab) -> Lab:
+    """The LAN, with clients that know nobody's MAC."""
+    for client in lan.clients:
+        forget(client)
+    return lan
+
+
+@pytest.mark.parametrize("node", ["node1", "node4"])
+def test_both_clients_reach_all_pods_by_the_node_that_has_the_address(forgetful: Lab, node: str) -> None:
+    with _held(forgetful, node, *WEB):
+        for client in forgetful.clients:
+            for address in WEB:
+                tally = requests(client, address, count=60)
+                assert (tally.lost, sorted(tally.by_backend)) == ((), ["pod1", "pod2", "pod3", "pod4"])
+            believed = neighbours(client)
+            assert [forgetful.node_by_mac[believed[address]] for address in WEB] == [node, node]
+
+
+def test_requests_go_to_one_address_after_the_other_and_are_told_apart(forgetful: Lab) -> None:
+    with _held(forgetful, "node1", *WEB), under_load(forgetful.client, *WEB, rate=100.0) as load:
+        wait_until(lambda: load.tally().sent >= 40, within=10.0, what="40 requests")
+    v4, v6 = (load.tally().to(address) for address in WEB)
+    assert (abs(v4.sent - v6.sent) <= 1, (v4 + v6).sent, v4.lost + v6.lost) == (True, load.tally().sent, ())
+
+
+def test_whoever_answers_is_seen_and_so_are_two_at_once_and_nobody(lan: Lab) -> None:
+    assert _answerers(lan, *WEB) == {address: set() for address in WEB}
+    with _held(lan, "node2", *WEB):
+        assert _answerers(lan, *WEB) == {address: {"node2"} for address in WEB}
+        with _held(lan, "node3", *WEB):
+            assert _answerers(lan, *WEB) == {address: {"node2", "node3"} for address in WEB}
+
+
+def test_a_client_that_learns_of_a_new_holder_is_seen_to_at_once(forgetful: Lab) -> None:
+    (v4, _), client = WEB, forgetful.client
+    with _held(forgetful, "node1", v4):
+        assert requests(client, v4, count=5).lost == ()
+    with _held(forgetful, "node4", v4), Learning(client) as learning:
+        asked = time.monotonic()
+        # Linux announces nothing by itself, but who asks says who he is.
+        forget(forgetful.space("node4"))
+        forgetful.space("node4").run("ping", "-c1", "-W1", "-I", v4, "10.10.0.201")
+        learned = wait_until(lambda: learning.learned() or None, within=5.0, what="a change of the table")
+    assert [(one.address, forgetful.node_by_mac[one.mac]) for one in learned] == [(v4, "node4")]
+    assert learned[0].at >= asked
+
+
+def test_a_node_whose_cable_is_pulled_sees_it_and_nobody_reaches_it(forgetful: Lab) -> None:
+    space = forgetful.space("node2")
+    with _held(forgetful, "node2", *WEB):
+        with unplugged(forgetful, "node2"):
+            wait_until(
+                lambda: "LOWER_UP" not in space.run("ip", "link", "show", LAN), within=5.0, what="no carrier"
+            )
+            assert _answerers(forgetful, *WEB) == {address: set() for address in WEB}
+        wait_until(lambda: bool(_answerers(forgetful, *WEB)[WEB[1]]), within=10.0, what="an answer")
+        assert _answerers(forgetful, *WEB) == {address: {"node2"} for address in WEB}
+
+
+def test_a_cut_trunk_leaves_each_side_to_itself_and_nobody_without_a_carrier(forgetful: Lab) -> None:
+    with _held(forgetful, "node1", *WEB), _held(forgetful, "node3", *WEB):
+        with partitioned(forgetful):
+            sides = {at: _answerers(forgetful, *WEB, at=at) for at in ("client", "client2")}
+            carriers = {
+                node: "LOWER_UP" in forgetful.space(node).run("ip", "link", "show", LAN)
+                for node in forgetful.nodes
+            }
+        assert sides == {
+            "client": {address: {"node1"} for address in WEB},
+            "client2": {address: {"node3"} for address in WEB},
+        }
+        assert carriers == dict.fromkeys(forgetful.nodes, True)
+        whole = {address: {"node1", "node3"} for address in WEB}
+        wait_until(lambda: _answerers(forgetful, *WEB) == whole, within=20.0, what="both to be heard again")
+
+
+def test_a_paused_node_runs_nothing_and_says_nothing_and_keeps_its_carrier(lan: Lab) -> None:
+    space = lan.space("node3")
+    pid = int(space.run("sh", "-c", "sleep 300 >/dev/null 2>&1 & echo $!"))
+    sleeper = observed(pid)
+    assert sleeper is not None
+    try:
+        with _held(lan, "node3", *WEB):
+            with paused(lan, "node3"):
+                assert _state(sleeper) == "T"
+                assert _answerers(lan, *WEB) == {address: set() for address in WEB}
+                assert "LOWER_UP" in space.run("ip", "link", "show", LAN)
+            assert _answerers(lan, *WEB) == {address: {"node3"} for address in WEB}
+            assert _state(sleeper) != "T"
+    finally:
+        sleeper.kill()
+
+
+def _state(process: Process) -> str:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_a_packet_to_a_pod_of_another_node_is_not_answered_by_a_redirect(forgetful: Lab) -> None:
+    client = forgetful.client
+    with _held(forgetful, "node1", *WEB):
+        for address in WEB:
+            requests(client, address, count=40)
+        routes = client.run("ip", "route", "show", "cache") + client.run("ip", "-6", "route", "show", "cache")
+    assert "redirect" not in routes
+
+
+def test_the_asker_counts_every_question(lan: Lab) -> None:
+    with _held(lan, "node1", *WEB), Asker(lan.space("gateway"), WEB, every=0.02) as asker:
+        wait_until(lambda: len(asker.heard()) >= 40, within=10.0, what="40 answers")
+    assert {(one.address, lan.node_by_mac[one.mac]) for one in asker.heard()} == {
+        (address, "node1") for address in WEB
+    }
