@@ -12,14 +12,14 @@ import msgspec
 from openelb_bgp.eligibility import Candidates, Eligibility, NodeState
 from openelb_bgp.model.addresses import Family, Network, network_number
 from openelb_bgp.model.advertising import advertisements, lies_inside, outside, prefix_of
-from openelb_bgp.model.pools import Eip
+from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import EndpointSlice, Service
+from openelb_bgp.readings import Reading, pool_for, read
 
 from .advertise import lengths, places
 from .model import PeerConf
 from .nexthops import Hop
-from .readings import Reading, pool_for, read
 from .resolve import Bundle, Claim
 from .weights import Weights, weights_of
 
@@ -112,7 +112,7 @@ class Claimer:
         shares: list[Share] = []
         outcomes: list[tuple[Reading, Refused | None]] = []
         for one in readings:
-            pool = pool_for(one, service, self._terms.pools, of_nodes=self._of_nodes)
+            pool = pool_for(one, service, self._terms.pools, protocol=Protocol.BGP, of_nodes=self._of_nodes)
             if isinstance(pool, Eip):
                 refused = self._terms.blanket or self._claim(service, one, pool, shares, held)
                 outcomes.append((one, refused))

@@ -1,20 +1,20 @@
 """A Service's addresses, each with the endpoints behind it, and which pool announces it.
 
-Pure. A Reading depends on the Service and its EndpointSlices alone, so it outlives every change of pools,
-nodes and peers. What is made of it is decided in `claims`.
+Pure, and shared by the announcers. A Reading depends on the Service and its EndpointSlices alone, so it
+outlives every change of pools, nodes and peers.
 """
 
 from collections.abc import Mapping
 
 import msgspec
 
-from openelb_bgp.eligibility import Backends, backends
-from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import Address, Family, Network, network_number
-from openelb_bgp.model.allocated import allocated, is_announceable, pool_of
-from openelb_bgp.model.pools import Eip, Protocol
-from openelb_bgp.model.reasons import Reason, Refused
-from openelb_bgp.model.services import EndpointSlice, Service
+from .eligibility import Backends, backends
+from .model import keys
+from .model.addresses import Address, Family, Network, network_number
+from .model.allocated import allocated, is_announceable, pool_of
+from .model.pools import Eip, Protocol
+from .model.reasons import Reason, Refused
+from .model.services import EndpointSlice, Service
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -50,9 +50,16 @@ def read(service: Service, slices: tuple[EndpointSlice, ...]) -> tuple[Reading, 
 
 
 def pool_for(
-    one: Reading, service: Service, pools: Mapping[str, Eip], *, of_nodes: frozenset[Address]
+    one: Reading,
+    service: Service,
+    pools: Mapping[str, Eip],
+    *,
+    protocol: Protocol,
+    of_nodes: frozenset[Address],
 ) -> Eip | Refused | None:
-    """The BGP pool that announces the address; a Refused if its pool was deleted; None if it is not ours.
+    """The pool of that protocol which announces the address; a Refused if its pool was deleted.
+
+    None if it is another's: of another protocol, or not ours at all.
 
     `of_nodes` are the nodes' own addresses: announcing one, as K3s's Klipper writes them into statuses, would
     cut the node off.
@@ -62,7 +69,7 @@ def pool_for(
         return None
     pool = noted or pool_of(one.address, service, pools)
     if pool is not None:
-        return pool if pool.protocol is Protocol.BGP else None
+        return pool if pool.protocol is protocol else None
     origin = one.noted or service.meta.labels.get(keys.EIP_LABEL, "")
     if not origin or origin in pools:
         return None
