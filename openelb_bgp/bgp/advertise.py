@@ -36,13 +36,15 @@ class Line(msgspec.Struct, frozen=True, order=True, kw_only=True):
     only: tuple[str, ...] = ()
 
 
-def places(pool: Eip, service: Service, node: NodeState) -> tuple[int, ...]:
-    """Which of the pool's advertisements are for that Service where that node is the next hop."""
-    return tuple(
-        place
-        for place, one in enumerate(advertisements(pool))
-        if is_for_service(one, service) and is_for_node(one, node.labels)
-    )
+def places(pool: Eip, service: Service) -> tuple[int, ...]:
+    """Which of the pool's advertisements are for that Service, on whatever node."""
+    return tuple([place for place, one in enumerate(advertisements(pool)) if is_for_service(one, service)])
+
+
+def places_at(pool: Eip, chosen: Sequence[int], node: NodeState) -> tuple[int, ...]:
+    """Which of those chosen are for that node as next hop."""
+    listed = advertisements(pool)
+    return tuple(place for place in chosen if is_for_node(listed[place], node.labels))
 
 
 def lengths(

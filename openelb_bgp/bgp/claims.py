@@ -10,14 +10,14 @@ from typing import NamedTuple
 import msgspec
 
 from openelb_bgp.eligibility import Candidates, Eligibility, NodeState
-from openelb_bgp.model.addresses import Family, Network, network_number
+from openelb_bgp.model.addresses import Family, Network, number_of_holder
 from openelb_bgp.model.advertising import advertisements, lies_inside, outside, prefix_of
 from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import EndpointSlice, Service
 from openelb_bgp.readings import Reading, pool_for, read
 
-from .advertise import lengths, places
+from .advertise import lengths, places, places_at
 from .model import PeerConf
 from .nexthops import Hop
 from .resolve import Bundle, Claim
@@ -82,9 +82,17 @@ class Claimer:
         self._of_nodes = frozenset(address for node in terms.nodes.values() for address in node.addresses)
         # Equal bundles are the same object, so that unchanged shares compare at once.
         self._interned: dict[Bundle, Bundle] = {} if previous is None else previous._interned
-        self._shared: dict[tuple[Candidates, str, int], _Announced] = {}
+        # The advertisements of pools that choose among nodes at most: they are the same for all Services.
+        self._for_all = {
+            name: tuple(range(len(advertisements(pool))))
+            for name, pool in terms.pools.items()
+            if not any(each.service_selector for each in pool.advertisements)
+        }
+        self._shared: dict[tuple[Candidates, str, int, tuple[int, ...]], _Announced] = {}
         self._made: dict[object, _Announced] = {}
-        self._inside: dict[tuple[str, Network], bool] = {}
+        # So are aggregates, by their number.
+        self._aggregates: dict[int, Network] = {} if previous is None else previous._aggregates
+        self._inside: dict[tuple[str, int], bool] = {}
 
     def renew(self, weights: Weights) -> "Claimer":
         """The same, for the next plan."""
@@ -125,28 +133,37 @@ class Claimer:
     ) -> Refused | None:
         """Add what the Service claims for one address; returns why this node itself is no next hop of it."""
         candidates = self._eligibility.candidates(service, one.endpoints, selector=pool.node_selector)
+        chosen = self._for_all.get(pool.name)
+        if chosen is None:
+            chosen = places(pool, service)
         if held is None:
-            announced = self._announced(service, one, pool, candidates)
+            announced = self._announced(service, one, pool, candidates, chosen)
         else:
-            announced = self._announce(service, one, pool, candidates, held)
+            announced = self._announce(service, one, pool, candidates, chosen, held)
         beyond: Network | None = None
+        bits = one.family.bits
         for length, bundle in announced.bundles:
-            if length == one.family.bits:
+            if length == bits:
                 shares.append(Share(one.number, one.host, bundle))
-            elif self._lies_inside(prefix := prefix_of(one.address, length), pool):
-                shares.append(Share(network_number(prefix), prefix, bundle))
+                continue
+            number = number_of_holder(one.number, length, bits)
+            prefix = self._aggregate(number, one, length)
+            if self._lies_inside(number, prefix, pool):
+                shares.append(Share(number, prefix, bundle))
             else:
                 beyond = prefix
         return announced.refused or (None if beyond is None else outside(pool, beyond))
 
-    def _announced(self, service: Service, one: Reading, pool: Eip, candidates: Candidates) -> _Announced:
+    def _announced(
+        self, service: Service, one: Reading, pool: Eip, candidates: Candidates, chosen: tuple[int, ...]
+    ) -> _Announced:
         """What is announced; Services of the policy Cluster share it where no selector tells them apart."""
-        if not candidates.is_shared or any(each.service_selector for each in pool.advertisements):
-            return self._announce(service, one, pool, candidates)
-        key = (candidates, pool.name, one.address.version)
+        if not candidates.is_shared:
+            return self._announce(service, one, pool, candidates, chosen)
+        key = (candidates, pool.name, one.address.version, chosen)
         known = self._shared.get(key)
         if known is None:
-            known = self._shared[key] = self._announce(service, one, pool, candidates)
+            known = self._shared[key] = self._announce(service, one, pool, candidates, chosen)
         return known
 
     def _announce(
@@ -155,6 +172,7 @@ class Claimer:
         one: Reading,
         pool: Eip,
         candidates: Candidates,
+        chosen: tuple[int, ...],
         held: Refused | None = None,
     ) -> _Announced:
         terms = self._terms
@@ -162,7 +180,6 @@ class Claimer:
         out = "" if held is None else terms.node
         nodes = tuple([hop.node for hop in hops if _announces(hop, candidates) and hop.node != out])
         vetoes = tuple([hop.node for hop in hops if candidates.lacks_local(hop.node)])
-        chosen = self._chosen(service, pool, nodes)
         weights = self._weights(service, one, nodes) if terms.weighted and service.local else ()
         key = (pool.name, one.address.version, service.local, nodes, vetoes, chosen, weights)
         known = self._made.get(key)
@@ -173,19 +190,13 @@ class Claimer:
                 local=service.local,
                 nodes=nodes,
                 vetoes=vetoes,
-                chosen=chosen or (tuple(range(len(advertisements(pool)))),) * len(nodes),
+                chosen=chosen,
                 weights=weights,
             )
         if terms.node in nodes:
             return known
         refused = candidates.refusal(terms.node) or held or terms.refused.get(one.family)
         return _Announced(known.bundles, refused)
-
-    def _chosen(self, service: Service, pool: Eip, nodes: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-        """For each node the advertisements that are for the Service there; () where all are."""
-        if not any(each.service_selector or each.node_selector for each in pool.advertisements):
-            return ()
-        return tuple(places(pool, service, self._terms.nodes[node]) for node in nodes)
 
     def _weights(self, service: Service, one: Reading, nodes: Sequence[str]) -> tuple[int, ...]:
         wanted = weights_of(nodes, one.endpoints.by_node)
@@ -200,12 +211,13 @@ class Claimer:
         local: bool,
         nodes: tuple[str, ...],
         vetoes: tuple[str, ...],
-        chosen: tuple[tuple[int, ...], ...],
+        chosen: tuple[int, ...],
         weights: tuple[int, ...],
     ) -> _Announced:
         claims: dict[int, list[Claim]] = {}
         for index, node in enumerate(nodes):
-            found = lengths(pool, chosen[index], family=family, local=local, peers=self._names(family))
+            here = places_at(pool, chosen, self._terms.nodes[node])
+            found = lengths(pool, here, family=family, local=local, peers=self._names(family))
             for length, lines in found.items():
                 # An aggregate stands for many Services: no single one's endpoints weigh it.
                 weight = weights[index] if weights and length == family.bits else 0
@@ -249,10 +261,17 @@ class Claimer:
             f"{elsewhere}; name others, or none for all",
         )
 
-    def _lies_inside(self, prefix: Network, pool: Eip) -> bool:
-        known = self._inside.get((pool.name, prefix))
+    def _aggregate(self, number: int, one: Reading, length: int) -> Network:
+        """The network of that number, which holds the address."""
+        known = self._aggregates.get(number)
         if known is None:
-            known = self._inside[pool.name, prefix] = lies_inside(prefix, pool)
+            known = self._aggregates[number] = prefix_of(one.address, length)
+        return known
+
+    def _lies_inside(self, number: int, prefix: Network, pool: Eip) -> bool:
+        known = self._inside.get((pool.name, number))
+        if known is None:
+            known = self._inside[pool.name, number] = lies_inside(prefix, pool)
         return known
 
 

@@ -103,6 +103,16 @@ def network_number(network: Network) -> int:
     return int(network.network_address) << 9 | network.prefixlen << 1 | (network.version == 6)
 
 
+def number_of_holder(number: int, length: int, bits: int) -> int:
+    """The `network_number` of the network of that length which holds the one with that number.
+
+    `bits` are those of an address of the family. Nothing but arithmetic: ten thousand addresses of one
+    aggregate need its network once.
+    """
+    below = 9 + bits - length
+    return number >> below << below | length << 1 | number & 1
+
+
 def range_of(network: Network) -> AddressRange:
     """The whole network, first and last address included."""
     return AddressRange(network.version, int(network.network_address), int(network.broadcast_address))
