@@ -41,16 +41,31 @@ class Authority:
 
     def server(self, name: str, hosts: Iterable[str]) -> Pair:
         """Sign a server's certificate for these host names and addresses: `NAME.crt` and `NAME.key`."""
+        names = x509.SubjectAlternativeName([_host(host) for host in hosts])
+        return self._signed(name, ExtendedKeyUsageOID.SERVER_AUTH, names, valid=_VALID)
+
+    def client(self, user: str, *, valid: datetime.timedelta = _VALID) -> Pair:
+        """Sign a certificate by which an API server knows that user: `USER.crt` and `USER.key`."""
+        return self._signed(user, ExtendedKeyUsageOID.CLIENT_AUTH, None, valid=valid)
+
+    def _signed(
+        self,
+        name: str,
+        usage: x509.ObjectIdentifier,
+        names: x509.SubjectAlternativeName | None,
+        *,
+        valid: datetime.timedelta,
+    ) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = _named(name)
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        signed = (
-            _certificate(subject, key.public_key(), issuer=self._name)
+        made = (
+            _certificate(_named(name), key.public_key(), issuer=self._name, valid=valid)
             .add_extension(authority, critical=False)
-            .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .sign(self._key, hashes.SHA256())
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         )
+        if names is not None:
+            made = made.add_extension(names, critical=False)
+        signed = made.sign(self._key, hashes.SHA256())
         pair = Pair(self._folder / f"{name}.crt", self._folder / f"{name}.key")
         pair.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
         _write_key(pair.key, key)
@@ -118,7 +133,11 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 def _certificate(
-    subject: x509.Name, key: ec.EllipticCurvePublicKey, *, issuer: x509.Name
+    subject: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    issuer: x509.Name,
+    valid: datetime.timedelta = _VALID,
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
@@ -129,7 +148,7 @@ def _certificate(
         .serial_number(x509.random_serial_number())
         # Clocks of machines that share a lab may differ a little.
         .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + _VALID)
+        .not_valid_after(now + valid)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

@@ -113,6 +113,7 @@ class Plane:
             *(f"--secure-port={self.ports.api}", "--endpoint-reconciler-type=none"),
             f"--tls-cert-file={self.certificate.certificate}",
             f"--tls-private-key-file={self.certificate.key}",
+            f"--client-ca-file={self.ca}",
             f"--service-account-issuer={ISSUER}",
             f"--service-account-key-file={self.folder / 'service-accounts.pub'}",
             f"--service-account-signing-key-file={self.folder / 'service-accounts.key'}",

@@ -1,14 +1,13 @@
-"""Where the API server is, whom to trust, and how to prove who we are: in a pod, or by a kubeconfig.
+"""Where the API server is, whom to trust, and how to prove who we are; in a pod here, else in `kubeconfig`.
 
 Tokens and CAs rotate under a running process: they are looked at again every few seconds, and at once when
 the server refuses them or shows a certificate that they do not explain. Nothing here is ever logged.
 """
 
-import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from openelb_bgp.ports import Clock
 
@@ -24,6 +23,11 @@ class Access(Protocol):
     @property
     def server(self) -> str:
         """Its URL without a path's last slash."""
+        ...
+
+    @property
+    def server_name(self) -> str | None:
+        """What its certificate is to name; None: the URL's host."""
         ...
 
     async def token(self) -> str | None:
@@ -71,6 +75,11 @@ class PodAccess:
         """Its URL."""
         return self._server
 
+    @property
+    def server_name(self) -> None:
+        """Its certificate names its host."""
+        return None
+
     async def token(self) -> str:
         """The token as it is now. Raises NoAccess while there is none."""
         self._look()
@@ -114,87 +123,10 @@ def _trusting(ca: str, path: Path) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=ca)
     except (ssl.SSLError, ValueError) as error:
         raise NoAccess(f"{path} holds no certificate that can be used: {error}") from error
-    return _as_lenient_as_go(context)
+    return as_lenient_as_go(context)
 
 
-def _as_lenient_as_go(context: ssl.SSLContext) -> ssl.SSLContext:
+def as_lenient_as_go(context: ssl.SSLContext) -> ssl.SSLContext:
     """Python 3.13 refuses CAs without key identifiers (RFC 5280, 4.2.1); other clients take them."""
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
-
-
-async def by_kubeconfig(path: Path, *, context: str | None = None) -> Access:
-    """Access by a kubeconfig, exec credentials included. Raises NoAccess."""
-    access = KubeconfigAccess(path, context)
-    await access.look_again()
-    return access
-
-
-class KubeconfigAccess:
-    """One context of a kubeconfig, read anew, its exec plugin run again, when its credentials are refused."""
-
-    def __init__(self, path: Path, context: str | None) -> None:
-        self._path = path
-        self._context = context
-        self._server = ""
-        self._token: str | None = None
-        self._tls: ssl.SSLContext | None = None
-
-    @property
-    def server(self) -> str:
-        """Its URL."""
-        return self._server
-
-    async def token(self) -> str | None:
-        """The token, if the kubeconfig or its exec plugin gives one."""
-        return self._token
-
-    async def tls(self) -> ssl.SSLContext | None:
-        """Trust in its CA, with its client certificate."""
-        return self._tls
-
-    async def look_again(self) -> None:
-        """Read the file and run its exec plugin."""
-        found = await _load(self._path, self._context)
-        self._server = str(found.host).rstrip("/")
-        written = found.api_key.get("BearerToken")
-        self._token = str(written).removeprefix("Bearer ").strip() if written else None
-        self._tls = _context_of(found, self._path) if self._server.startswith("https:") else None
-
-
-async def _load(path: Path, context: str | None) -> Any:
-    """What kubernetes_asyncio makes of the kubeconfig. Imported here only: it costs 40 MB."""
-    try:
-        from kubernetes_asyncio import client, config
-    except ImportError as error:
-        raise NoAccess(
-            "a kubeconfig needs the package kubernetes_asyncio: install openelb-bgp[kubeconfig]"
-        ) from error
-    configuration = client.Configuration()
-    try:
-        await config.load_kube_config(
-            config_file=str(path), context=context, client_configuration=configuration, persist_config=False
-        )
-    except (config.ConfigException, OSError, ValueError) as error:
-        raise NoAccess(f"{path} cannot be used as a kubeconfig: {error}") from error
-    return configuration
-
-
-def _context_of(found: Any, path: Path) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=found.ssl_ca_cert or None)
-        if found.cert_file:
-            context.load_cert_chain(found.cert_file, found.key_file or None)
-    except OSError as error:
-        raise NoAccess(f"{path} names certificates that cannot be used: {error}") from error
-    if not found.verify_ssl:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return _as_lenient_as_go(context)
-
-
-def kubeconfig_path(given: Path | None, environment: Mapping[str, str]) -> Path | None:
-    """The kubeconfig asked for: the flag, else KUBECONFIG's first file, None where neither is given."""
-    if given is not None:
-        return given
-    named = environment.get("KUBECONFIG", "").split(os.pathsep)[0]
-    return Path(named) if named else None

@@ -152,6 +152,7 @@ class Wire:
                 headers=headers,
                 timeout=timeout,
                 ssl=trust,
+                server_hostname=self._access.server_name,
                 allow_redirects=False,
             )
         finally:

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from openelb_bgp.host.netlink import HostState
-from openelb_bgp.kube.access import Access, by_kubeconfig, in_pod
+from openelb_bgp.kube.access import Access, in_pod
 from openelb_bgp.kube.catching_up import catch_up
 from openelb_bgp.kube.client import Client, Selection, Timeouts
 from openelb_bgp.kube.event_book import EventBook, Reporter
@@ -169,7 +169,9 @@ class _Silent:
 async def _access(settings: ClusterSettings, environment: Mapping[str, str], clock: Clock) -> Access:
     if settings.kubeconfig is None:
         return in_pod(environment, clock)
-    return await by_kubeconfig(settings.kubeconfig)
+    from openelb_bgp.kube.kubeconfig import by_kubeconfig
+
+    return await by_kubeconfig(settings.kubeconfig, clock)
 
 
 def _with_pods(scope: Scope, namespace: str) -> Scope:
