@@ -14,25 +14,20 @@ from typing import Protocol as Port
 
 from openelb_bgp.model.addresses import Family
 
+from . import bpf
 from .ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV6
 
 Heard = Callable[[str, bytes], None]
 """Takes the interface's name and the frame that came in on it."""
 
 _ETHERTYPES = {Family.IPV4: ETHERTYPE_ARP, Family.IPV6: ETHERTYPE_IPV6}
+_SO_ATTACH_FILTER = 26
 _LONGEST_FRAME = 2048
 _FRAMES_AT_ONCE = 64
 
-# Classic BPF (linux/bpf_common.h, linux/filter.h) and the kernel's ancillary loads.
-_LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x28, 0x30, 0x15, 0x06
-_PACKET_TYPE, _IFINDEX = 0xFFFFF000 + 4, 0xFFFFF000 + 8
-_ACCEPT, _DROP = 0xFFFFFFFF, 0
-_SO_ATTACH_FILTER = 26
-_INSTRUCTION = struct.Struct("=HBBI")
-
 _ANSWERS = {
-    Family.IPV4: ((_LOAD_HALF, 20, 2),),
-    Family.IPV6: ((_LOAD_BYTE, 20, 58), (_LOAD_BYTE, 54, 136)),
+    Family.IPV4: ((bpf.LOAD_HALF, 20, 2),),
+    Family.IPV6: ((bpf.LOAD_BYTE, 20, 58), (bpf.LOAD_BYTE, 54, 136)),
 }
 """Loads and what they must give: ARP's operation; IPv6's next header and ICMPv6's type (an advertisement)."""
 
@@ -86,7 +81,7 @@ class PacketSockets:
         # Protocol 0 receives nothing: the filter is in force before the first frame.
         one = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         try:
-            _attach_filter(one, place)
+            attach_filter(one, filter_program(place))
             one.bind((place.interface, _ETHERTYPES[place.family]))
             asyncio.get_running_loop().add_reader(one, self._read, place)
         except OSError:
@@ -117,28 +112,32 @@ class PacketSockets:
             one.close()
 
 
-def _attach_filter(one: socket.socket, place: Place) -> None:
-    program = filter_program(place)
-    buffer = ctypes.create_string_buffer(program, len(program))
+def attach_filter(to: socket.socket, program: bpf.Program) -> None:
+    """Make it the socket's filter, in place of the one before.
+
+    Raises OSError with ENOMEM where it exceeds the socket's `net.core.optmem_max`; the one before stays.
+    """
+    code = bpf.encode(program)
+    buffer = ctypes.create_string_buffer(code, len(code))
     # struct sock_fprog: how many instructions, and where they are.
-    fprog = struct.pack("HP", len(program) // _INSTRUCTION.size, ctypes.addressof(buffer))
-    one.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
+    fprog = struct.pack("HP", len(program), ctypes.addressof(buffer))
+    to.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
 
 
-def filter_program(place: Place) -> bytes:
+def filter_program(place: Place) -> bpf.Program:
     """The kernel's filter for answers: a chain of tests, each of which may end it.
 
     Frames of a VLAN or a macvlan pass by on the interface beneath it too, untagged and as if to this host;
     but they belong to another interface by then.
     """
     tests = (
-        (_LOAD_WORD, _PACKET_TYPE, socket.PACKET_HOST),
-        (_LOAD_WORD, _IFINDEX, place.ifindex),
+        (bpf.LOAD_WORD, bpf.PACKET_TYPE, socket.PACKET_HOST),
+        (bpf.LOAD_WORD, bpf.IFINDEX, place.ifindex),
         *_ANSWERS[place.family],
     )
-    code = b""
+    program: list[bpf.Instruction] = []
     for position, (load, offset, wanted) in enumerate(tests):
         to_the_end = 2 * (len(tests) - position) - 1
-        code += _INSTRUCTION.pack(load, 0, 0, offset)
-        code += _INSTRUCTION.pack(_JUMP_IF_EQUAL, 0, to_the_end, wanted)
-    return code + _INSTRUCTION.pack(_RETURN, 0, 0, _ACCEPT) + _INSTRUCTION.pack(_RETURN, 0, 0, _DROP)
+        program.append(bpf.Instruction(load, offset))
+        program.append(bpf.Instruction(bpf.JUMP_IF_EQUAL, wanted, 0, to_the_end))
+    return (*program, bpf.ACCEPT, bpf.DROP)
