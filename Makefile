@@ -26,12 +26,12 @@ setup:  ## install what the tests and the demo need (FRR, gobgpd, an API server,
 	@hack/setup test
 
 .PHONY: demo
-demo:  ## build the lab, tour it with real packets, leave it up (LAB=ecmp, MODE=files|kubernetes)
+demo:  ## build a lab, tour it with real packets, leave it up (LAB=ecmp|layer2|vip, MODE=files|kubernetes)
 	@hack/setup $(if $(filter kubernetes,$(MODE)),demo-kubernetes,demo)
 	@hack/as-root $(PYTHON) -m lab demo --lab $(LAB) --mode $(MODE)
 
 .PHONY: demo-down
-demo-down:  ## remove the lab that `make demo` left up
+demo-down:  ## remove the labs that `make demo` left up
 	@hack/as-root $(PYTHON) -m lab down
 
 .PHONY: test

@@ -5,8 +5,8 @@ Thin: what the commands do is in `lab.py` and `tour.py`.
 
 import os
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -14,9 +14,8 @@ import click
 from lab import lab, state
 from lab.errors import LabError
 from lab.show import Screen, terminal
-from lab.steps import CLUSTER_TOUR, TOUR
-from lab.steps.step import await_sessions
 from lab.tour import tour
+from lab.tours import TOURS, Tour, tour_named
 
 
 class _Root(click.Group):
@@ -33,7 +32,7 @@ class _Root(click.Group):
 
 @click.group(cls=_Root)
 def main() -> None:
-    """Real routers, real packets, no containers: the ECMP lab."""
+    """Real routers and switches, real packets, no containers."""
 
 
 def _which(required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -42,7 +41,7 @@ def _which(required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]
         "name",
         default="ecmp" if required else None,
         show_default=required,
-        help="Name of a topology in manifests/lab, or a file."
+        help=f"One of {', '.join(TOURS)}, or a topology file."
         if required
         else "Only labs of this name or id.",
     )
@@ -63,12 +62,12 @@ _mode = click.option(
 @click.option("--bare", is_flag=True, help="Routers and pods only, no speakers.")
 def up(name: str, mode: str, bare: bool) -> None:
     """Build a lab and leave it up."""
-    screen = Screen(terminal())
-    with lab.held_lab(_topology(name), mode=mode) as made:
+    screen, chosen = Screen(terminal()), tour_named(name)
+    with _held(chosen, mode) as made:
         screen.building(made)
         if not bare:
             made.start_daemons()
-            await_sessions(made)
+            chosen.ready(made)
         made.folder.keep()
     if bare:
         screen.line(f"[bold]The lab is up[/] as {made.folder.path.name}, without speakers.")
@@ -81,11 +80,11 @@ def up(name: str, mode: str, bare: bool) -> None:
 @_mode
 def demo(name: str, mode: str) -> None:
     """Build a lab, take the tour with real packets, and leave the lab up."""
-    screen = Screen(terminal())
-    with lab.held_lab(_topology(name), mode=mode) as made:
+    screen, chosen = Screen(terminal()), tour_named(name)
+    with _held(chosen, mode) as made:
         screen.building(made)
         made.start_daemons()
-        held = tour(made, screen, TOUR if made.cluster is None else CLUSTER_TOUR)
+        held = tour(made, screen, chosen.steps_in(mode))
         made.folder.keep()
     screen.next_commands(made)
     if not held:
@@ -110,16 +109,12 @@ def down(name: str | None) -> None:
     click.echo(f"removed {', '.join(removed)}" if removed else "there was no lab to remove")
 
 
-def _topology(name: str) -> Path:
-    """The file of a topology, given by its name in manifests/lab or by path."""
-    named = lab.TOPOLOGIES / f"{name}.clab.yml"
-    file = named if named.exists() else Path(name)
-    if not file.is_file():
-        known = ", ".join(
-            sorted(path.name.removesuffix(".clab.yml") for path in lab.TOPOLOGIES.glob("*.clab.yml"))
-        )
-        raise LabError(f"there is no topology {name!r}; known: {known}")
-    return file
+@contextmanager
+def _held(chosen: Tour, mode: str) -> Iterator[lab.Lab]:
+    """A new lab with the manifests of its tour."""
+    with lab.held_lab(chosen.topology, mode=mode, name=chosen.name) as made:
+        made.copy_manifests(*chosen.more)
+        yield made
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ The steps of the tour are written against `Desk`, so they are the same in both. 
 of a cluster is in `cluster/desk.py`.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import copy
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -40,6 +41,14 @@ class Desk(Protocol):
 
     def place_pods(self, service: str, pods: Mapping[str, Pod]) -> None:
         """Let a Service in `default` have exactly these pods, by the nodes that they are on."""
+        ...
+
+    def add_services(self, names: Sequence[str], *, like: str) -> None:
+        """Make Services in `default` as one that is there, with the same pods behind them."""
+        ...
+
+    def remove_services(self, names: Sequence[str]) -> None:
+        """Delete Services that `add_services` made."""
         ...
 
     def changes(self, kind: Kind) -> AsyncIterator[list[Object]]:
@@ -85,6 +94,19 @@ class FolderDesk:
 
             self.edit(Kind.ENDPOINT_SLICE, f"{service}-v{family[-1]}", change)
 
+    def add_services(self, names: Sequence[str], *, like: str) -> None:
+        """Write a file for each Service, with EndpointSlices of its own."""
+        originals = [
+            item for item in manifests.objects(self._folder) if item["metadata"]["name"] in _parts(like)
+        ]
+        for name in names:
+            manifests.write(self._folder, f"added-{name}", [_renamed(item, like, name) for item in originals])
+
+    def remove_services(self, names: Sequence[str]) -> None:
+        """Delete their files."""
+        for name in names:
+            manifests.delete(self._folder, f"added-{name}")
+
     async def changes(self, kind: Kind) -> AsyncIterator[list[Object]]:
         """All objects of a kind, now and whenever a file or the state says something else."""
         try:
@@ -92,6 +114,19 @@ class FolderDesk:
                 yield objects
         except (FilesError, StateError) as exc:
             raise LabError(str(exc)) from exc
+
+
+def _parts(service: str) -> tuple[str, ...]:
+    """The names of a Service and its EndpointSlices."""
+    return (service, f"{service}-v4", f"{service}-v6")
+
+
+def _renamed(item: Object, old: str, new: str) -> Object:
+    made = copy.deepcopy(item)
+    made["metadata"]["name"] = new + item["metadata"]["name"].removeprefix(old)
+    if item["kind"] == Kind.ENDPOINT_SLICE.value:
+        made["metadata"]["labels"]["kubernetes.io/service-name"] = new
+    return made
 
 
 def pod_addresses(node: str) -> Mapping[str, str]:

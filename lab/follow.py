@@ -12,7 +12,7 @@ from typing import Any
 from lab import kubeproxy
 from lab.errors import LabError
 from lab.health import HealthPorts, answers
-from lab.lab import Lab, ingress_of, open_lab
+from lab.lab import Lab, open_lab
 from lab.state import LabFolder
 from openelb_bgp.model.meta import Kind
 
@@ -57,7 +57,7 @@ class _Proxies:
         if len(self._objects) < len(_FOLLOWED):
             return
         services = self._objects[Kind.SERVICE]
-        addresses = {kubeproxy.key_of(item): ingress_of(item) for item in services}
+        addresses = {kubeproxy.key_of(item): kubeproxy.ingress_of(item) for item in services}
         exposed = kubeproxy.services([*services, *self._objects[Kind.ENDPOINT_SLICE]], addresses)
         for node in self._lab.nodes:
             self._program(node, kubeproxy.render(exposed, node=node))

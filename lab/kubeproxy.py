@@ -8,10 +8,7 @@ pods themselves. Source: Kubernetes, "Virtual IPs and Service Proxies" and KEP-1
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from lab.namespaces import Namespace
 
@@ -53,14 +50,6 @@ class Exposed:
         leaving = [e for e in candidates if e.serving and e.terminating]
         starting = [e for e in candidates if self.local and not e.terminating]
         return tuple(sorted(ready or leaving or starting))
-
-
-def read(folder: Path) -> tuple[Mapping[str, Any], ...]:
-    """All Kubernetes objects in a folder's YAML files."""
-    documents = (
-        doc for file in sorted(folder.rglob("*.yaml")) for doc in yaml.safe_load_all(file.read_text())
-    )
-    return tuple(doc for doc in documents if doc)
 
 
 def services(
@@ -121,6 +110,14 @@ table inet {TABLE} {{
 def key_of(item: Mapping[str, Any]) -> str:
     """`namespace/name` of an object."""
     return _key(item, item["metadata"]["name"])
+
+
+def ingress_of(service: Mapping[str, Any]) -> tuple[str, ...]:
+    """The load-balancer addresses in a Service's status, IPv4 first."""
+    # Any of them may be written as null.
+    balancer = (service.get("status") or {}).get("loadBalancer") or {}
+    ingress = balancer.get("ingress") or []
+    return tuple(sorted((entry["ip"] for entry in ingress), key=lambda ip: (":" in ip, ip)))
 
 
 def program(space: Namespace, rules: str) -> None:

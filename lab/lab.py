@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from lab import daemons, kubeproxy, state
+from lab import daemons, kubeproxy, manifests, state
 from lab.cluster.cluster import ADDRESS, Cluster
 from lab.cluster.desk import ClusterDesk
 from lab.desk import Desk, FolderDesk, Pod
@@ -185,7 +184,7 @@ class Lab:
         """The Kubernetes nodes by their addresses, as the manifests give them."""
         return {
             address["address"]: item["metadata"]["name"]
-            for item in kubeproxy.read(self.paths.manifests)
+            for item in manifests.objects(self.paths.manifests)
             if item["kind"] == "Node"
             for address in item["status"]["addresses"]
             if address["type"] == "InternalIP"
@@ -202,7 +201,9 @@ class Lab:
 
     def addresses(self) -> Mapping[str, tuple[str, ...]]:
         """The load-balancer addresses that Services have, by namespace/name; IPv4 first."""
-        return {kubeproxy.key_of(item): ingress_of(item) for item in self.desk.objects(Kind.SERVICE)}
+        return {
+            kubeproxy.key_of(item): kubeproxy.ingress_of(item) for item in self.desk.objects(Kind.SERVICE)
+        }
 
     def copy_manifests(self, *more: Path) -> None:
         """Lay out the folder that the daemons read, from the one that the topology binds into its nodes, and
@@ -216,13 +217,13 @@ class Lab:
 
     def program_kubeproxy(self, addresses: Mapping[str, tuple[str, ...]]) -> None:
         """Make all nodes forward the Services' addresses (by namespace/name) as the manifests say now."""
-        exposed = kubeproxy.services(kubeproxy.read(self.paths.manifests), addresses)
+        exposed = kubeproxy.services(manifests.objects(self.paths.manifests), addresses)
         for node in self.nodes:
             kubeproxy.program(self.space(node), kubeproxy.render(exposed, node=node))
 
     def _serving(self, service: str) -> tuple[str, ...]:
         """The nodes that have a pod of a Service, as the manifests give them."""
-        slices = (item for item in kubeproxy.read(self.paths.manifests) if item["kind"] == "EndpointSlice")
+        slices = (item for item in manifests.objects(self.paths.manifests) if item["kind"] == "EndpointSlice")
         found = {
             endpoint["nodeName"]
             for item in slices
@@ -298,11 +299,3 @@ def clean_up() -> tuple[str, ...]:
 
 def _port(pod: Node) -> int:
     return int(pod.env.get("WHOAMI_PORT_NUMBER", "80"))
-
-
-def ingress_of(service: Mapping[str, Any]) -> tuple[str, ...]:
-    """The load-balancer addresses in a Service's status, IPv4 first."""
-    # Any of them may be written as null.
-    balancer = (service.get("status") or {}).get("loadBalancer") or {}
-    ingress = balancer.get("ingress") or []
-    return tuple(sorted((entry["ip"] for entry in ingress), key=lambda ip: (":" in ip, ip)))

@@ -5,7 +5,7 @@ known here about what the objects mean.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,25 @@ def remove(folder: Path, kind: str, name: str) -> None:
     _replace(file, yaml.safe_dump_all([doc for doc in documents if doc is not found], sort_keys=False))
 
 
+def objects(folder: Path) -> tuple[Object, ...]:
+    """All objects of a folder, file by file."""
+    files = sorted(folder.rglob("*.yaml"))
+    return tuple(doc for file in files for doc in yaml.safe_load_all(file.read_text()) if doc)
+
+
 def find(folder: Path, kind: str) -> tuple[str, ...]:
     """The names of all objects of a kind, sorted."""
-    documents = (doc for file in folder.rglob("*.yaml") for doc in yaml.safe_load_all(file.read_text()))
-    return tuple(sorted(doc["metadata"]["name"] for doc in documents if doc and doc["kind"] == kind))
+    return tuple(sorted(doc["metadata"]["name"] for doc in objects(folder) if doc["kind"] == kind))
+
+
+def write(folder: Path, name: str, documents: Sequence[Object]) -> None:
+    """Write a file of its own for these objects."""
+    _replace(folder / f"{name}.yaml", yaml.safe_dump_all(documents, sort_keys=False))
+
+
+def delete(folder: Path, name: str) -> None:
+    """Delete a file that `write` wrote; harmless when it is not there."""
+    (folder / f"{name}.yaml").unlink(missing_ok=True)
 
 
 def _find(folder: Path, kind: str, name: str) -> tuple[Path, list[Object], Object]:

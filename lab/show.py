@@ -3,7 +3,7 @@
 Formatting only; what is shown was measured elsewhere.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -12,10 +12,20 @@ from rich.table import Table
 
 from lab import daemons
 from lab.cluster.cluster import Cluster
+from lab.frr import Router
 from lab.lab import Lab
 from lab.state import LabFolder
 from lab.steps import SHOWN, Finding, Step
 from lab.traffic import Tally
+
+_ROLES: Mapping[str, tuple[str, str]] = {
+    "router": ("FRR router", "FRR routers"),
+    "switch": ("switch", "switches"),
+    "node": ("node", "nodes"),
+    "backend": ("pod", "pods"),
+    "client": ("client", "clients"),
+}
+"""What the groups of a topology are called, one and several."""
 
 WIDEST = 100
 """Columns beyond which lines are hard to follow."""
@@ -40,9 +50,8 @@ class Screen:
 
     def building(self, lab: Lab) -> None:
         """What is about to be built, of which topology."""
-        roles = (("router", "FRR router"), ("node", "node"), ("backend", "pod"), ("client", "client"))
-        counts = ((len(lab.topology.in_group(group)), word) for group, word in roles)
-        parts = ", ".join(f"{count} {word}{'s' if count != 1 else ''}" for count, word in counts)
+        counts = ((len(lab.topology.in_group(group)), words) for group, words in _ROLES.items())
+        parts = ", ".join(f"{count} {words[count != 1]}" for count, words in counts if count)
         self.line(f"[bold]Lab {lab.folder.path.name}[/]: {parts}, of network namespaces.")
 
     def heading(self, step: Step, *, number: int, of: int) -> None:
@@ -90,12 +99,10 @@ class Screen:
 
     def next_commands(self, lab: Lab) -> None:
         """What to try in a lab that has been left up; no command is broken, so that it can be copied."""
-        router = next(iter(lab.routers.values()))
         address = next((ips[0] for ips in lab.addresses().values() if ips), "ADDRESS")
         self.line(f"\n[bold]The lab is up[/] as {lab.folder.path.name}. Try next, as root:")
         for what, command in (
-            ("the routes in a router's kernel", f"ip netns exec {router.name} ip route show proto bgp"),
-            ("its BGP sessions", f"vtysh -N {router.name} -c 'show bgp summary'"),
+            *(_at_a_router(next(iter(lab.routers.values()))) if lab.routers else _on_a_lan(lab, address)),
             ("a request", f"ip netns exec {lab.client.name} curl -s http://{address}/"),
             *(_in_cluster(lab.cluster) if lab.cluster is not None else _in_folder(lab)),
             ("the end", "make demo-down"),
@@ -120,6 +127,21 @@ class Screen:
         grid.add_column(justify="right", style="dim", no_wrap=True)
         grid.add_row(mark, sentence, seconds)
         self._console.print(grid)
+
+
+def _at_a_router(router: Router) -> tuple[tuple[str, str], ...]:
+    return (
+        ("the routes in a router's kernel", f"ip netns exec {router.name} ip route show proto bgp"),
+        ("its BGP sessions", f"vtysh -N {router.name} -c 'show bgp summary'"),
+    )
+
+
+def _on_a_lan(lab: Lab, address: str) -> tuple[tuple[str, str], ...]:
+    inside = f"ip netns exec {lab.client.name}"
+    return (
+        ("whom a client sends to", f"{inside} ip neighbour show {address}"),
+        ("what its LAN says", f"{inside} tcpdump -ni eth1 arp or icmp6 or vrrp"),
+    )
 
 
 def _in_folder(lab: Lab) -> tuple[tuple[str, str], ...]:

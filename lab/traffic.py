@@ -140,9 +140,12 @@ class Load:
             self._answers.append(Answer(sent, None, error=error, tries=tries, address=address))
 
 
-def requests(space: Namespace, address: str, *, count: int, rate: float = 200.0, port: int = 80) -> Tally:
-    """Send `count` requests at `rate` per second from inside the namespace and wait for all."""
-    load = Load(addresses=(address,), port=port, rate=rate, count=count)
+def requests(space: Namespace, *addresses: str, count: int, rate: float = 200.0, port: int = 80) -> Tally:
+    """Send `count` requests at `rate` per second from inside the namespace and wait for all.
+
+    They go to one address after the other.
+    """
+    load = Load(addresses=addresses, port=port, rate=rate, count=count)
     space.call(lambda: asyncio.run(load.send_all()))
     return load.tally()
 

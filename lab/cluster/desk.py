@@ -1,13 +1,14 @@
 """The desk of a lab in cluster mode: objects are edited through the API server, pods are Pods."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from lab.cluster.api import Api, ApiError, Object
 from lab.cluster.kubelet import make_pod, remove_pod, set_pod_ready, stop_pod
 from lab.desk import Pod, pod_addresses
 from lab.errors import LabError
+from openelb_bgp.model import keys
 from openelb_bgp.model.meta import Kind
 
 _NAMESPACE = "default"
@@ -59,6 +60,17 @@ class ClusterDesk:
             if pod is Pod.LEAVING:
                 stop_pod(self._api, name, namespace=_NAMESPACE)
 
+    def add_services(self, names: Sequence[str], *, like: str) -> None:
+        """Make Services; the controller-manager writes their EndpointSlices, as they select the same Pods."""
+        original = self._api.get("Service", like, namespace=_NAMESPACE)
+        for name in names:
+            self._api.create(_copy(original, name))
+
+    def remove_services(self, names: Sequence[str]) -> None:
+        """Delete Services."""
+        for name in names:
+            self._api.delete("Service", name, namespace=_NAMESPACE)
+
     async def changes(self, kind: Kind) -> AsyncIterator[list[Object]]:
         """All objects of a kind, now and whenever one changed; from the start when the watch is lost."""
         while True:
@@ -84,6 +96,20 @@ class ClusterDesk:
 
     def _pods(self, service: str) -> list[Object]:
         return self._api.items("Pod", namespace=_NAMESPACE, labelSelector=f"app={service}")
+
+
+def _copy(service: Object, name: str) -> Object:
+    """A Service's manifest under another name, without what the cluster and we put into it."""
+    given = ("clusterIP", "clusterIPs", "healthCheckNodePort")
+    spec = {key: value for key, value in service["spec"].items() if key not in given}
+    spec["ports"] = [{k: v for k, v in port.items() if k != "nodePort"} for port in spec["ports"]]
+    annotations = {
+        key: value
+        for key, value in service["metadata"].get("annotations", {}).items()
+        if key != keys.ALLOCATED_ANNOTATION
+    }
+    metadata = {"name": name, "namespace": _NAMESPACE, "annotations": annotations}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
 def _of(kind: Kind, item: Object) -> Object:

@@ -2,7 +2,7 @@
 Pods that stand for our processes, whose tokens are bound to them as in any cluster.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -10,6 +10,7 @@ import yaml
 from lab.cluster.api import Api, Object
 from lab.cluster.kubelet import AccountFolder, make_node, make_pod, pod_token
 from lab.cluster.plane import Plane
+from lab.manifests import objects
 from lab.shell import run, wait_until
 
 SYSTEM = "openelb-system"
@@ -28,11 +29,11 @@ def install(api: Api, plane: Plane, *, service_network: bool = False) -> None:
     Also the webhook, where the API server reaches Services.
     """
     left_out = _NOT_RUN if service_network else _NOT_RUN | _SERVICE_NETWORK
-    objects = list(yaml.safe_load_all(run(plane.kubectl("kustomize", str(MANIFESTS / "base")))))
-    for obj in objects:
+    base = list(yaml.safe_load_all(run(plane.kubectl("kustomize", str(MANIFESTS / "base")))))
+    for obj in base:
         if obj["kind"] not in left_out:
             api.apply(obj, manager="kubectl")
-    names = [obj["metadata"]["name"] for obj in objects if obj["kind"] == _DEFINITION]
+    names = [obj["metadata"]["name"] for obj in base if obj["kind"] == _DEFINITION]
     wait_until(
         lambda: all(_established(api.get(_DEFINITION, name)) for name in names),
         within=30.0,
@@ -42,7 +43,7 @@ def install(api: Api, plane: Plane, *, service_network: bool = False) -> None:
 
 def load(api: Api, folder: Path) -> None:
     """Make the objects of a folder of manifests; EndpointSlices are left out, they follow from Pods here."""
-    for obj in _documents(sorted(folder.rglob("*.yaml"))):
+    for obj in objects(folder):
         metadata = obj["metadata"]
         if obj["kind"] == "Node":
             known = obj["status"]["addresses"]
@@ -80,10 +81,6 @@ def pod_environment(host: str, port: int, account: Path) -> Mapping[str, str]:
         "KUBERNETES_SERVICE_PORT": str(port),
         "OPENELB_SERVICE_ACCOUNT": str(account),
     }
-
-
-def _documents(files: Iterable[Path]) -> list[Object]:
-    return [doc for file in files for doc in yaml.safe_load_all(file.read_text()) if doc]
 
 
 def _established(crd: Object) -> bool:

@@ -25,17 +25,17 @@ def a_drained_node_loses_nothing(lab: Lab) -> Finding:
     try:
         with under_load(lab.client, address) as load:
             started = time.monotonic()
-            _annotate(lab, draining=True)
+            set_draining(lab, _NODE, draining=True)
             await_hops(lab, address, others)
             moment(f"{_NODE} asks to be left alone (GRACEFUL_SHUTDOWN)", started, others)
             _await_paths(lab, address, len(others))
             moment("its paths are withdrawn: it may go", started, others)
             started = time.monotonic()
-            _annotate(lab, draining=False)
+            set_draining(lab, _NODE, draining=False)
             await_hops(lab, address, lab.nodes)
             moment("the annotation goes, and it serves again", started, lab.nodes)
     finally:
-        _annotate(lab, draining=False)
+        set_draining(lab, _NODE, draining=False)
     expect_none_lost(load.tally())
     return Finding(
         f"Of {load.tally().sent} requests none was lost.{moved(load.tally())}",
@@ -54,11 +54,13 @@ def _await_paths(lab: Lab, address: str, count: int) -> None:
     )
 
 
-def _annotate(lab: Lab, *, draining: bool) -> None:
-    def change(node: Object) -> None:
-        annotations = node["metadata"].setdefault("annotations", {})
+def set_draining(lab: Lab, node: str, *, draining: bool) -> None:
+    """Annotate a node to be drained, or take that back."""
+
+    def change(item: Object) -> None:
+        annotations = item["metadata"].setdefault("annotations", {})
         annotations.pop(_KEY, None)
         if draining:
             annotations[_KEY] = "true"
 
-    lab.desk.edit(Kind.NODE, _NODE, change)
+    lab.desk.edit(Kind.NODE, node, change)

@@ -14,9 +14,9 @@ from lab.steps.step import (
     expect_undisturbed,
     hops,
     resets,
+    started_at,
 )
 from lab.traffic import under_load
-from openelb_bgp.model.meta import Kind
 
 _VICTIM = "node1"
 _AFTER = 2.0
@@ -29,7 +29,7 @@ def speaker_killed_loses_nothing(lab: Lab) -> Finding:
     await_hops(lab, address, lab.nodes)
     await_sessions(lab)
     gobgpd, before, lost_sessions = lab.gobgpd(_VICTIM), hops(lab, address), resets(lab)
-    born, victim = _started_at(lab), lab.speaker(_VICTIM)
+    born, victim = started_at(lab, _VICTIM), lab.speaker(_VICTIM)
     with under_load(lab.client, address) as load:
         victim.kill()
         expect(victim.ended(within=5.0), expected="the speaker's end", seen="it is alive")
@@ -37,7 +37,9 @@ def speaker_killed_loses_nothing(lab: Lab) -> Finding:
         without = hops(lab, address)
         heir = lab.start_speaker(_VICTIM)
         await_value(
-            lambda: _started_at(lab), lambda now: now != born, expected=f"a report of {_VICTIM}'s new speaker"
+            lambda: started_at(lab, _VICTIM),
+            lambda now: now != born,
+            expected="a new speaker's report",
         )
         time.sleep(_AFTER / 2)
     expect_undisturbed(load.tally())
@@ -95,12 +97,6 @@ def gobgpd_killed_loses_nothing(lab: Lab) -> Finding:
         ],
         load.tally(),
     )
-
-
-def _started_at(lab: Lab) -> str:
-    """When the victim's speaker says that it was started; empty before it has said anything."""
-    speakers = {item["metadata"]["name"]: item.get("status", {}) for item in lab.desk.objects(Kind.SPEAKER)}
-    return str(speakers.get(_VICTIM, {}).get("startedAt", ""))
 
 
 def _await_heir(lab: Lab, dead: Process) -> Process:

@@ -9,6 +9,7 @@ from lab import kernel
 from lab.errors import StepFailed
 from lab.lab import Lab
 from lab.traffic import Tally
+from openelb_bgp.model.meta import Kind
 
 T = TypeVar("T")
 
@@ -110,6 +111,12 @@ def resets(lab: Lab) -> Mapping[str, int]:
         name: sum(session.resets for session in router.sessions().values())
         for name, router in lab.routers.items()
     }
+
+
+def started_at(lab: Lab, node: str) -> str:
+    """When a node's speaker says that it was started; empty before it has said anything."""
+    speakers = {item["metadata"]["name"]: item.get("status", {}) for item in lab.desk.objects(Kind.SPEAKER)}
+    return str(speakers.get(node, {}).get("startedAt", ""))
 
 
 def expect_none_lost(tally: Tally) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from lab import kubeproxy
+from lab import manifests
 from lab.lab import Lab
 
 from .chaos_truth import Object
@@ -83,7 +83,7 @@ class World:
 def world_of(lab: Lab) -> World:
     """The lab's manifests, one object a file, with a Service to be left alone and pools to play with."""
     lab.copy_manifests()
-    found = [json.loads(json.dumps(one)) for one in kubeproxy.read(lab.paths.manifests)]
+    found = [json.loads(json.dumps(one)) for one in manifests.objects(lab.paths.manifests)]
     for file in lab.paths.manifests.rglob("*.yaml"):
         file.unlink()
     world = World(lab.paths.manifests, lab.folder.path / "whole")

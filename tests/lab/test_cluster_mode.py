@@ -8,6 +8,7 @@ import pytest
 from lab.desk import Pod
 from lab.lab import KUBERNETES, Lab, held_lab
 from lab.shell import wait_until
+from openelb_bgp.model import keys
 from openelb_bgp.model.meta import Kind
 
 LOCAL = "198.51.100.2"
@@ -62,3 +63,18 @@ def test_nodes_hand_requests_on_to_the_pods_that_the_cluster_has(lab: Lab) -> No
     hand_on("node3")
     lab.desk.place_pods("web-local", {"node1": Pod.READY, "node2": Pod.READY})
     hand_on("node1", "node2")
+
+
+def test_services_like_another_have_its_pods_and_go_again(lab: Lab) -> None:
+    assert lab.cluster is not None
+    api = lab.cluster.api
+    lab.desk.add_services(["web-01"], like="web")
+    selector = f"{keys.SERVICE_NAME_LABEL}=web-01"
+
+    def endpoints() -> set[str]:
+        slices = api.items("EndpointSlice", namespace="default", labelSelector=selector)
+        return {one["nodeName"] for item in slices for one in item["endpoints"] or ()}
+
+    wait_until(lambda: endpoints() == set(lab.nodes), within=30.0, what="the pods of web behind web-01")
+    lab.desk.remove_services(["web-01"])
+    assert api.find("Service", "web-01", namespace="default") is None

@@ -3,8 +3,7 @@
 from typing import Any
 
 from lab.health import answers
-from lab.kubeproxy import Endpoint, Exposed, render, services
-from lab.lab import ingress_of
+from lab.kubeproxy import Endpoint, Exposed, ingress_of, render, services
 
 SERVICE: dict[str, Any] = {
     "kind": "Service",

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from lab.asking import Asker, ask
+from lab.errors import StepFailed
 from lab.faults import LAN, partitioned, paused, unplugged
 from lab.lab import TOPOLOGIES, Lab, held_lab
 from lab.neighbours import Learning, forget, neighbours
 from lab.processes import Process, observed
 from lab.shell import wait_until
+from lab.steps.lan.failover import expect_failover, fail_over
+from lab.steps.lan.watch import Watch
 from lab.traffic import requests, under_load
 
 WEB = ("10.10.1.1", "fd00:10::1:1")
@@ -33,15 +36,18 @@ def lan() -> Iterator[Lab]:
 @contextmanager
 def _held(lab: Lab, node: str, *addresses: str) -> Iterator[None]:
     """The addresses are on a node's interface."""
-    space = lab.space(node)
     for address in addresses:
-        length, nodad = ("/128", ("nodad",)) if ":" in address else ("/32", ())
-        space.run("ip", "address", "add", f"{address}{length}", "dev", LAN, *nodad)
+        _put(lab, node, address, "add")
     try:
         yield
     finally:
         for address in addresses:
-            space.run("ip", "address", "del", address, "dev", LAN)
+            _put(lab, node, address, "del")
+
+
+def _put(lab: Lab, node: str, address: str, action: str) -> None:
+    length, nodad = (128, ("nodad",) * (action == "add")) if ":" in address else (32, ())
+    lab.space(node).run("ip", "address", action, f"{address}/{length}", "dev", LAN, *nodad)
 
 
 def _answerers(lab: Lab, *addresses: str, at: str = "gateway") -> dict[str, set[str]]:
@@ -162,3 +168,45 @@ def test_the_asker_counts_every_question(lan: Lab) -> None:
     assert {(one.address, lan.node_by_mac[one.mac]) for one in asker.heard()} == {
         (address, "node1") for address in WEB
     }
+
+
+@contextmanager
+def _handed_over(lab: Lab, node: str) -> Iterator[None]:
+    """By hand: node2 has the addresses in place of the node, and says so; at the end both do."""
+    heir = lab.space("node2")
+    for address in WEB:
+        _put(lab, node, address, "del")
+    with _held(lab, "node2", *WEB):
+        forget(heir)
+        for client in ("10.10.0.201", "10.10.0.202"):
+            heir.run("ping", "-c1", "-W2", "-I", WEB[0], client)
+        yield
+        for address in WEB:
+            _put(lab, node, address, "add")
+
+
+def test_a_failover_is_told_as_it_was(forgetful: Lab) -> None:
+    v4 = WEB[0]
+    with _held(forgetful, "node1", *WEB):
+        found = fail_over(forgetful, {v4: "node1", WEB[1]: "node4"}, "node1", _handed_over, stay=0.5)
+    assert {address: taken.node for address, taken in found.taken.items()} == {v4: "node2"}
+    assert {client: set(times) for client, times in found.learned.items()} == {
+        "client": {v4},
+        "client2": {v4},
+    }
+    assert (found.answered_when_back > 0, {one.address for one in found.tally.answers}) == (True, {v4})
+    with pytest.raises(StepFailed, match="node1 answers for nothing of another's"):
+        expect_failover(found, quiet_after=0.0)
+
+
+def test_two_that_answer_for_one_address_are_told_of_until_one_is_left(forgetful: Lab) -> None:
+    with _held(forgetful, "node1", *WEB), Watch(forgetful, WEB) as watch:
+        started = time.monotonic()
+        with _held(forgetful, "node3", *WEB):
+            wait_until(
+                lambda: bool(watch.answered(started, not_by=("node1",))), within=10.0, what="another answer"
+            )
+        ended = time.monotonic()
+        wait_until(lambda: bool(watch.answered(ended + 0.5)), within=10.0, what="later answers")
+        assert 0 < watch.two_answered(started) <= ended - started + 0.5
+        assert watch.two_answered(ended + 0.5) == 0
