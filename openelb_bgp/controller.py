@@ -181,7 +181,9 @@ class _Term:
         """Delete the Speakers whose pods are no more; returns when the next one is due."""
         if self._pods is None:
             return None
-        dead, later = self._pods.dead(snapshot, now=self._clock.monotonic())
+        dead, later = self._pods.dead(
+            snapshot, after=self._settings.burial_seconds, now=self._clock.monotonic()
+        )
         if dead:
             log.info("speakers_buried", nodes=[one.key.name for one in dead])
             await self._sink.write([StatusWrite(ref=one, status=None) for one in dead])

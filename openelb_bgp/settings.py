@@ -18,6 +18,8 @@ from openelb_bgp.model.meta import EMPTY
 DEFAULT_STATE = Path("/var/lib/openelb-bgp")
 DEFAULT_RUNTIME = Path("/run/openelb-bgp")
 GOBGP_VERSION = "4.8.0"
+BURIAL_SECONDS = 60.0
+"""How long a speaker's pod is gone or not ready before its Speaker is deleted."""
 
 _ABOUT_FLAGS: Mapping[str, str] = {
     "--api-hosts": "gobgpd's API is open there too: whoever reaches it owns your routes",
@@ -131,6 +133,7 @@ class ControllerSettings(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceSettings
     claim_all: bool = False
     ignore_exclude_lb: bool = False
+    burial_seconds: float = BURIAL_SECONDS
     webhook: Webhook = Webhook()
     metrics: HostPort = HostPort("", 50052)
     logging: Logging = Logging()

@@ -128,6 +128,7 @@ def cluster_options() -> Callable[[Command], Command]:
             _seconds("--leader-elect-lease-duration", default=_ELECTION.duration),
             _seconds("--leader-elect-renew-deadline", default=_ELECTION.renew_deadline),
             _seconds("--leader-elect-retry-period", default=_ELECTION.retry_period),
+            _seconds("--speaker-burial-after", default=settings.BURIAL_SECONDS),
         ]
     )
 
@@ -282,6 +283,7 @@ def controller_from(values: dict[str, Any]) -> settings.ControllerSettings:
         source=source_from(values),
         claim_all=values["claim_all"],
         ignore_exclude_lb=values["ignore_exclude_lb"],
+        burial_seconds=values.get("speaker_burial_after", settings.BURIAL_SECONDS),
         webhook=_webhook_from(values),
         metrics=address_from(values, flag="--metrics-addr"),
         logging=logging_from(values),

@@ -12,9 +12,6 @@ from openelb_bgp.model.meta import EMPTY, Kind, ObjectRef, ref
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.speakers import Speaker
 
-BURIAL_SECONDS = 60.0
-"""How long a speaker's pod is gone or not ready before its Speaker is deleted."""
-
 
 class SpeakerPods:
     """Speakers with their pods' readiness, from one snapshot to the next."""
@@ -49,11 +46,16 @@ class SpeakerPods:
         judged = msgspec.structs.replace(speaker, ready=ready)
         return known if known is not None and known == judged else judged
 
-    def dead(self, snapshot: Snapshot, *, now: float) -> tuple[tuple[ObjectRef, ...], float | None]:
-        """The Speakers of a judged snapshot to be deleted, and when the next is due; monotonic seconds."""
+    def dead(
+        self, snapshot: Snapshot, *, after: float, now: float
+    ) -> tuple[tuple[ObjectRef, ...], float | None]:
+        """The Speakers of a judged snapshot whose pods have been gone or not ready for `after` seconds.
+
+        Also the monotonic instant at which the next is due.
+        """
         silent = [name for name, one in snapshot.speakers.items() if not one.ready]
         self._silent_since = {name: self._silent_since.get(name, now) for name in silent}
-        due = {name: since + BURIAL_SECONDS for name, since in self._silent_since.items()}
+        due = {name: since + after for name, since in self._silent_since.items()}
         gone = sorted(name for name, at in due.items() if at <= now)
         later = min((at for at in due.values() if at > now), default=None)
         return tuple(ref(Kind.SPEAKER, name) for name in gone), later

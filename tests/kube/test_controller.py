@@ -137,6 +137,29 @@ async def test_a_class_of_ours_opts_in_and_a_class_of_others_is_left_alone(
     assert left["status"] == {"loadBalancer": {}} and "labels" not in left["metadata"]
 
 
+async def test_claim_all_takes_what_has_no_class_and_gives_it_back_when_it_is_left_out_again(
+    control_plane: ControlPlane, pool: Object, api: Api, seen: Seen, namespace: str, tmp_path: Path
+) -> None:
+    api.create(service("plain", namespace=namespace))
+    api.create(service("theirs", namespace=namespace, loadBalancerClass="example.org/theirs"))
+    api.create(web(namespace))
+    claiming, modest = (
+        controller(control_plane, tmp_path / "1", "--claim-all"),
+        controller(control_plane, tmp_path),
+    )
+    for ours in (claiming, modest):
+        ours.start()
+        try:
+            await seen.allocated(f"{namespace}/web")
+            if ours is claiming:
+                await seen.allocated(f"{namespace}/plain")
+            else:
+                await seen.released(f"{namespace}/plain")
+            assert seen.addresses(f"{namespace}/theirs") == []
+        finally:
+            ours.terminate()
+
+
 async def test_services_that_are_deleted_give_their_addresses_back(
     ours: Ours, pool: Object, api: Api, seen: Seen, namespace: str
 ) -> None:

@@ -72,7 +72,9 @@ async def rack(
 ) -> AsyncIterator[Rack]:
     made = Rack(own_control_plane, new_lan(), tmp_path, namespace="default")
     own_control_plane.api.create(one(rendered(BASE), "ValidatingWebhookConfiguration", "openelb-admission"))
-    made.controller = controller(own_control_plane, tmp_path, f"--webhook-port={_free_port()}")
+    made.controller = controller(
+        own_control_plane, tmp_path, f"--webhook-port={_free_port()}", "--speaker-burial-after=5"
+    )
     try:
         await made.open()
         yield made

@@ -68,11 +68,38 @@ async def test_services_come_change_and_go(rack: Rack) -> None:
     await wait_until(lambda: not rack.hops("next"), within=20, what="no route without an endpoint")
     rack.pod("next-2", app="next", number=12)
     await rack.routed("next")
-    unmanaged = {"metadata": {"annotations": {keys.MANAGED_ANNOTATION: None}}}
-    rack.api.patch("Service", "next", unmanaged, namespace=rack.namespace)
-    await rack.seen.released(rack.key("next"))
-    await wait_until(lambda: not rack.router.paths("198.51.100.2"), within=10, what="the withdrawal")
+
+
+async def test_whatever_stops_being_ours_loses_its_route_at_once_and_its_address_is_free(rack: Rack) -> None:
+    api, namespace = rack.api, rack.namespace
+    classed = rack.service("classed", loadBalancerClass=keys.LOAD_BALANCER_CLASS)
+    del classed["metadata"]["annotations"]
+    names = ("annotated", "typed", "classed", "deleted")
+    for number, name in enumerate(names, start=20):
+        api.create(classed if name == "classed" else rack.service(name))
+        rack.pod(f"{name}-1", app=name, number=number)
+    for name in names:
+        await rack.routed(name)
+    held = {rack.seen.addresses(rack.key(name))[0] for name in names}
+    api.patch(
+        "Service",
+        "annotated",
+        {"metadata": {"annotations": {keys.MANAGED_ANNOTATION: None}}},
+        namespace=namespace,
+    )
+    for name in ("typed", "classed"):
+        api.patch("Service", name, {"spec": {"type": "ClusterIP"}}, namespace=namespace)
+    # A class cannot be changed or removed but with the type, which takes it away.
+    api.patch("Service", "classed", {"spec": {"type": "LoadBalancer"}}, namespace=namespace)
+    api.delete("Service", "deleted", namespace=namespace)
+    await wait_until(
+        lambda: not any(rack.router.paths(address) for address in held), within=10, what="the withdrawals"
+    )
+    await rack.seen.released(*(rack.key(name) for name in ("annotated", "typed", "classed")))
+    await wait_until(lambda: rack.seen.status("Eip", "pool")["usage"] == 1, within=10, what="a free pool")
     assert rack.hops("web") == [rack.space.v4]
+    api.create(rack.service("after"))
+    assert await rack.seen.allocated(rack.key("after")) == ["198.51.100.2"]
 
 
 async def test_while_the_api_server_is_away_no_route_moves_and_what_changed_is_made_up_for(

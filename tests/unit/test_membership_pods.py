@@ -2,7 +2,7 @@
 
 import msgspec
 
-from openelb_bgp.membership.pods import BURIAL_SECONDS, SpeakerPods
+from openelb_bgp.membership.pods import SpeakerPods
 from openelb_bgp.model.cluster import Pod
 from openelb_bgp.model.meta import Key, Kind, Meta, ref
 from openelb_bgp.model.snapshot import Snapshot
@@ -52,16 +52,16 @@ def test_what_does_not_change_is_the_same_object() -> None:
     assert changed.speakers["node1"] is first.speakers["node1"]
 
 
-def test_a_speaker_whose_pod_is_gone_or_not_ready_is_buried_after_a_minute() -> None:
+def test_a_speaker_whose_pod_is_gone_or_not_ready_is_buried_when_that_has_lasted() -> None:
     pods = SpeakerPods()
 
     def dead(snapshot: Snapshot, now: float) -> tuple[list[str], float | None]:
-        found, later = pods.dead(pods.judge(snapshot), now=now)
+        found, later = pods.dead(pods.judge(snapshot), after=60.0, now=now)
         assert all(one.kind is Kind.SPEAKER for one in found)
         return [one.key.name for one in found], later
 
-    assert dead(seen(("node1", True), ("node2", False)), 0.0) == ([], BURIAL_SECONDS)
-    assert dead(seen(("node2", False)), 10.0) == ([], BURIAL_SECONDS)
+    assert dead(seen(("node1", True), ("node2", False)), 0.0) == ([], 60.0)
+    assert dead(seen(("node2", False)), 10.0) == ([], 60.0)
     assert dead(seen(("node2", False)), 60.0) == (["node2"], 70.0)
     assert dead(seen(("node2", True)), 65.0) == ([], 70.0)
     assert dead(seen(("node1", True), ("node2", True)), 71.0) == ([], None)
@@ -71,11 +71,11 @@ def test_a_speaker_whose_pod_is_gone_or_not_ready_is_buried_after_a_minute() -> 
 def test_one_that_is_deleted_starts_anew() -> None:
     pods = SpeakerPods()
     silent = seen()
-    pods.dead(pods.judge(silent), now=0.0)
-    assert pods.dead(pods.judge(silent), now=60.0)[0] == (
+    pods.dead(pods.judge(silent), after=60.0, now=0.0)
+    assert pods.dead(pods.judge(silent), after=60.0, now=60.0)[0] == (
         ref(Kind.SPEAKER, "node1"),
         ref(Kind.SPEAKER, "node2"),
     )
     gone = msgspec.structs.replace(silent, speakers={})
-    assert pods.dead(pods.judge(gone), now=61.0) == ((), None)
-    assert pods.dead(pods.judge(silent), now=62.0) == ((), 122.0)
+    assert pods.dead(pods.judge(gone), after=60.0, now=61.0) == ((), None)
+    assert pods.dead(pods.judge(silent), after=60.0, now=62.0) == ((), 122.0)
