@@ -48,7 +48,7 @@ class Desk(Protocol):
         ...
 
     def remove_services(self, names: Sequence[str]) -> None:
-        """Delete Services that `add_services` made."""
+        """Delete Services that `add_services` made; harmless when they are not there."""
         ...
 
     def changes(self, kind: Kind) -> AsyncIterator[list[Object]]:

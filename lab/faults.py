@@ -4,6 +4,7 @@ trunk between the switches.
 What happens to processes alone is in `processes.py`; single switches of a kernel are in `kernel.py`.
 """
 
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from contextlib import contextmanager
 from lab import kernel
 from lab.errors import LabError
 from lab.lab import Lab
-from lab.processes import observed
+from lab.namespaces import Namespace
+from lab.processes import Process, observed
 from lab.topology import Endpoint
 
 LAN = "eth1"
@@ -44,7 +46,7 @@ def paused(lab: Lab, node: str, interface: str = LAN) -> Iterator[None]:
     What arrives meanwhile still piles up in packet sockets, as it does in a virtual machine's queues.
     """
     space = lab.space(node)
-    processes = [found for pid in space.pids() if (found := observed(pid))]
+    processes = _processes(space)
     for process in processes:
         process.kill(signal.SIGSTOP)
     kernel.silence(space, interface)
@@ -54,6 +56,41 @@ def paused(lab: Lab, node: str, interface: str = LAN) -> Iterator[None]:
         kernel.unsilence(space)
         for process in processes:
             process.kill(signal.SIGCONT)
+
+
+@contextmanager
+def powered_off(lab: Lab, node: str, interface: str = LAN) -> Iterator[None]:
+    """The power of a node fails; at the end it boots, its speaker is started, and nothing of before is left.
+
+    Its carrier stays, as behind a switch of its own.
+    """
+    space = lab.space(node)
+    for process in _processes(space):
+        process.kill()
+    kernel.silence(space, interface)
+    for process in _processes(space):
+        process.ended(within=5.0)
+    try:
+        yield
+    finally:
+        for address in _service_addresses(space, interface):
+            space.run("ip", "address", "delete", address, "dev", interface)
+        kernel.unsilence(space)
+        lab.start_speaker(node)
+
+
+def _processes(space: Namespace) -> list[Process]:
+    return [found for pid in space.pids() if (found := observed(pid))]
+
+
+def _service_addresses(space: Namespace, interface: str) -> list[str]:
+    """The addresses that stand alone, as daemons put them: no boot would bring them back."""
+    (link,) = json.loads(space.run("ip", "-json", "address", "show", "dev", interface))
+    return [
+        f"{entry['local']}/{entry['prefixlen']}"
+        for entry in link["addr_info"]
+        if entry["prefixlen"] == (32 if entry["family"] == "inet" else 128)
+    ]
 
 
 def _far_end(lab: Lab, node: str, interface: str) -> Endpoint:

@@ -123,7 +123,9 @@ class Lab:
         self.cluster.start(self.paths.manifests)
         for service in self.cluster.api.items("Service", namespace="default"):
             if selected := (service["spec"].get("selector") or {}).get("app"):
-                self.desk.place_pods(selected, dict.fromkeys(self._serving(selected), Pod.READY))
+                self.desk.place_pods(
+                    selected, dict.fromkeys(manifests.serving(self.paths.manifests, selected), Pod.READY)
+                )
 
     def start_controller(self) -> Process:
         """Start the one controller."""
@@ -166,8 +168,15 @@ class Lab:
 
     def find_gobgpd(self, node: str) -> Process | None:
         """The gobgpd that runs in a node now, or None; it is its sidecar's child, so no record names it."""
-        pids = (pid for pid in self.space(node).pids() if command_of(pid) == "gobgpd")
-        return next((process for pid in pids if (process := observed(pid))), None)
+        return next(iter(self._running(node, "gobgpd")), None)
+
+    def keepalived(self, node: str) -> tuple[Process, ...]:
+        """The processes of the keepalived that runs in a node now, parent and children."""
+        return self._running(node, "keepalived")
+
+    def _running(self, node: str, program: str) -> tuple[Process, ...]:
+        pids = (pid for pid in self.space(node).pids() if command_of(pid) == program)
+        return tuple(process for pid in pids if (process := observed(pid)))
 
     def forwards(self, node: str, addresses: Iterable[str]) -> bool:
         """Whether kube-proxy's rules for these addresses are in force in a node."""
@@ -220,17 +229,6 @@ class Lab:
         exposed = kubeproxy.services(manifests.objects(self.paths.manifests), addresses)
         for node in self.nodes:
             kubeproxy.program(self.space(node), kubeproxy.render(exposed, node=node))
-
-    def _serving(self, service: str) -> tuple[str, ...]:
-        """The nodes that have a pod of a Service, as the manifests give them."""
-        slices = (item for item in manifests.objects(self.paths.manifests) if item["kind"] == "EndpointSlice")
-        found = {
-            endpoint["nodeName"]
-            for item in slices
-            if item["metadata"]["labels"]["kubernetes.io/service-name"] == service
-            for endpoint in item["endpoints"]
-        }
-        return tuple(sorted(found))
 
     def _cluster(self) -> Cluster:
         return Cluster(self.paths.cluster, space=self._spaces[self._home], processes=self.processes)

@@ -40,6 +40,18 @@ def find(folder: Path, kind: str) -> tuple[str, ...]:
     return tuple(sorted(doc["metadata"]["name"] for doc in objects(folder) if doc["kind"] == kind))
 
 
+def serving(folder: Path, service: str) -> tuple[str, ...]:
+    """The nodes that have a pod of a Service, sorted."""
+    slices = (item for item in objects(folder) if item["kind"] == "EndpointSlice")
+    found = {
+        endpoint["nodeName"]
+        for item in slices
+        if item["metadata"]["labels"]["kubernetes.io/service-name"] == service
+        for endpoint in item["endpoints"]
+    }
+    return tuple(sorted(found))
+
+
 def write(folder: Path, name: str, documents: Sequence[Object]) -> None:
     """Write a file of its own for these objects."""
     _replace(folder / f"{name}.yaml", yaml.safe_dump_all(documents, sort_keys=False))

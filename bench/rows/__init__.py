@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from bench.results import Measure
-from bench.rows import bulk, cluster, command, latency, planning, speaker
+from bench.rows import bulk, cluster, command, failover, latency, planning, speaker
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -29,5 +29,10 @@ ROWS: Mapping[str, Row] = {
     "cluster-latency": Row("a Service created in a cluster → route, three speakers", cluster.latency),
     "cluster-1k": Row("1,000 Services at once in a cluster, three speakers", cluster.thousand),
     "cluster-10k": Row("10,000 at once, then 20,000 EndpointSlices, at rest", cluster.ten_thousand),
+    "layer2-killed": Row(
+        "20 speakers killed, layer2, requests all the while", failover.layer2_speaker_killed
+    ),
+    "layer2-unplugged": Row("20 cables pulled, layer2, under requests", failover.layer2_link_cut),
+    "layer2-paused": Row("20 nodes paused, layer2, under requests", failover.layer2_node_paused),
     "help": Row("the time to answer --help", command.help_text, needs_root=False),
 }

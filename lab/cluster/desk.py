@@ -67,9 +67,10 @@ class ClusterDesk:
             self._api.create(_copy(original, name))
 
     def remove_services(self, names: Sequence[str]) -> None:
-        """Delete Services."""
+        """Delete Services; those that are not there are left out."""
         for name in names:
-            self._api.delete("Service", name, namespace=_NAMESPACE)
+            if self._api.find("Service", name, namespace=_NAMESPACE):
+                self._api.delete("Service", name, namespace=_NAMESPACE)
 
     async def changes(self, kind: Kind) -> AsyncIterator[list[Object]]:
         """All objects of a kind, now and whenever one changed; from the start when the watch is lost."""

@@ -10,6 +10,7 @@ from lab.lab import Lab
 from lab.show import Screen
 from lab.steps import CLUSTER_TOUR, Finding, Step
 from lab.tour import tour
+from lab.tours import TOURS, Tour
 from lab.traffic import Answer, Tally
 
 TALLY = Tally(
@@ -43,8 +44,9 @@ def test_no_line_of_a_tour_is_wider_than_the_terminal(bare: Lab, width: int) -> 
     assert [line for line in text.splitlines() if len(line) > width] == []
 
 
-def test_what_a_step_is_about_to_do_fits_one_line_of_80_columns() -> None:
-    assert [step.does for step in CLUSTER_TOUR if len(step.does) > 80] == []
+@pytest.mark.parametrize("one", TOURS.values(), ids=lambda one: one.name)
+def test_what_a_step_is_about_to_do_fits_one_line_of_80_columns(one: Tour) -> None:
+    assert [step.does for step in (*one.steps, *one.in_cluster) if len(step.does) > 80] == []
 
 
 def test_the_summary_counts_what_was_sent_twice_what_was_lost_and_for_how_long(bare: Lab) -> None:

@@ -32,10 +32,11 @@ class Failover:
     """By client and address: when its kernel sent elsewhere."""
     tally: Tally
     struck: float
-    back: float
-    """When the node was mended, on the monotonic clock."""
-    answered_when_back: float
-    """Seconds after its return for which the node still answered for an address of another."""
+    """When it was struck, on the monotonic clock."""
+    both: float
+    """The longest time after its return, seconds, for which two nodes answered for one address."""
+    stale: int
+    """How often the node answered after its return for what was another's."""
 
     @property
     def last(self) -> float:
@@ -69,14 +70,14 @@ def fail_over(
         back = time.monotonic()
         time.sleep(stay)
         learned = watch.learned(struck, not_of=victim)
-        still = watch.last_answer(back, by=victim)
-    return Failover(victim, taken, learned, watch.tally(), struck, back, still)
+        both, stale = watch.two_answered(back), watch.stale(back, by=victim)
+    return Failover(victim, taken, learned, watch.tally(), struck, both, stale)
 
 
-def expect_failover(found: Failover, *, quiet_after: float, loses: bool = True) -> None:
+def expect_failover(found: Failover, *, both: float, loses: bool = True) -> None:
     """StepFailed unless all addresses moved soon, and requests were lost only meanwhile, if `loses` at all.
 
-    `quiet_after` is how long the node may answer for what is no longer its own once it is back, seconds.
+    `both` is for how long two nodes may answer for one address once the node is back, seconds.
     """
     expect(found.last <= _SLOWEST, expected=f"all taken within {_SLOWEST:g} s", seen=f"{found.last:.2f} s")
     latest = found.struck + max(found.last, *slowest(found.learned)) + TIMEOUT if loses else 0.0
@@ -87,9 +88,9 @@ def expect_failover(found: Failover, *, quiet_after: float, loses: bool = True) 
         seen=[(round(one.sent - found.struck, 2), one.address, one.error) for one in outside],
     )
     expect(
-        found.answered_when_back <= quiet_after,
-        expected=f"{found.victim} answers for nothing of another's {quiet_after:g} s after its return",
-        seen=f"it still did after {found.answered_when_back:.2f} s",
+        found.both <= both,
+        expected=f"two nodes answer for one address for at most {both:g} s once {found.victim} is back",
+        seen=f"{found.both:.2f} s",
     )
 
 

@@ -83,7 +83,7 @@ def ipv6_does_the_same(lab: Lab) -> Finding:
     """The IPv6 addresses alone: neighbour solicitations through switches that snoop on MLD."""
     held = {address: node for address, node in assemble(lab, CROWD).items() if ":" in address}
     found = fail_over(lab, held, "node4", unplugged)
-    expect_failover(found, quiet_after=GRATUITOUS)
+    expect_failover(found, both=GRATUITOUS)
     return told(found, f"{len(held)} IPv6 addresses; node4's moved within {found.last:.2f} s; {cost(found)}.")
 
 
@@ -99,11 +99,11 @@ def drained_node_loses_nothing(lab: Lab) -> Finding:
 
 def _struck(lab: Lab, victim: str, strike: Strike, *, loses: bool = True) -> Finding:
     found = fail_over(lab, assemble(lab, CROWD), victim, strike)
-    expect_failover(found, quiet_after=GRATUITOUS, loses=loses)
+    expect_failover(found, both=GRATUITOUS, loses=loses)
     return told(
         found,
         f"{len(found.taken)} addresses moved within {found.last:.2f} s; {cost(found)}. "
-        f"Once back, {victim} answered for none of them{_for(found.answered_when_back)}.",
+        f"Once back, {victim} answered {found.stale} times for what was another's.",
     )
 
 
@@ -128,14 +128,10 @@ def _counted(holders: Holders) -> Counter[str]:
     return Counter(node for nodes in holders.values() for node in nodes)
 
 
-def _for(seconds: float) -> str:
-    return f" after {seconds:.1f} s" if seconds else ""
-
-
 LAYER2_TOUR: tuple[Step, ...] = (
     Step(
         "Who holds what",
-        "Three dual-stack Services; everybody is asked by ARP and NDP, and the clients are looked at.",
+        "Three dual-stack Services: asked by ARP and NDP, and looked up at the clients.",
         who_holds_what,
     ),
     Step(

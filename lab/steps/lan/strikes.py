@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lab.faults import paused, unplugged
+from lab.faults import paused, powered_off, unplugged
 from lab.lab import Lab
 from lab.steps.step import await_value, expect, started_at
 
-__all__ = ["paused", "speaker_killed", "unplugged"]
+__all__ = ["keepalived_killed", "paused", "powered_off", "speaker_killed", "unplugged"]
 
 
 @contextmanager
@@ -25,3 +25,14 @@ def speaker_killed(lab: Lab, node: str) -> Iterator[None]:
             lambda now: now not in ("", born),
             expected=f"a report of {node}'s new speaker",
         )
+
+
+@contextmanager
+def keepalived_killed(lab: Lab, node: str) -> Iterator[None]:
+    """SIGKILL for a node's keepalived, parent and children; its sidecar starts it again by itself."""
+    victims = lab.keepalived(node)
+    expect(bool(victims), expected=f"a keepalived in {node}", seen="none")
+    for victim in victims:
+        victim.kill()
+    yield
+    await_value(lambda: lab.keepalived(node), bool, expected=f"a new keepalived in {node}")

@@ -2,6 +2,7 @@
 believe and when, and what becomes of their requests.
 """
 
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -89,18 +90,23 @@ class Watch:
                     found[client].setdefault(one.address, one.at - since)
         return found
 
-    def last_answer(self, since: float, *, by: str) -> float:
-        """Seconds from that moment to the last answer of a node for any address; 0 if there is none."""
-        return max((at - since for at, _, node in self._answers(since) if node == by), default=0.0)
-
     def two_answered(self, since: float) -> float:
-        """Seconds from that moment until no address was answered by another node than at the end.
+        """The longest time since that moment, seconds, for which two nodes answered for one address.
 
-        0 if each was answered by one node all along.
+        One that hands over to another counts for nothing.
         """
+        spans: dict[str, dict[str, tuple[float, float]]] = {}
+        for at, address, node in self._answers(since):
+            by_node = spans.setdefault(address, {})
+            by_node[node] = (by_node.get(node, (at, at))[0], at)
+        pairs = (pair for by_node in spans.values() for pair in itertools.combinations(by_node.values(), 2))
+        return max((0.0, *(min(a[1], b[1]) - max(a[0], b[0]) for a, b in pairs)))
+
+    def stale(self, since: float, *, by: str) -> int:
+        """How often since that moment a node answered for what another answers for in the end."""
         answers = list(self._answers(since))
         final = {address: node for _, address, node in answers}
-        return max((at - since for at, address, node in answers if node != final[address]), default=0.0)
+        return sum(node == by != final[address] for _, address, node in answers)
 
     def _answers(self, since: float) -> Iterator[tuple[float, str, str]]:
         names = self._lab.node_by_mac
