@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from .lib.words import some
-from .model.addresses import Address, parse_address
+from .model.addresses import Address, Interface, parse_address
 from .model.facts import NOT_NICS, Facts, Link
 from .model.pools import Eip
 from .model.reasons import Reason, Refused
@@ -83,11 +83,13 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 def holds(link: Link, address: Address) -> bool:
     """Whether the address lies in a subnet of the link; a single address of its own is none."""
     return any(
-        one.version == address.version
-        and one.network.prefixlen < one.max_prefixlen
-        and address in one.network
-        for one in link.addresses
+        one.version == address.version and is_subnet(one) and address in one.network for one in link.addresses
     )
+
+
+def is_subnet(interface: Interface) -> bool:
+    """Whether an interface's address comes with a network, and is not one that somebody added singly."""
+    return interface.network.prefixlen < interface.max_prefixlen
 
 
 def choose(pool: Eip, facts: Facts, snapshot: Snapshot) -> Choice:
@@ -116,7 +118,7 @@ def own_addresses(facts: Facts) -> frozenset[Address]:
         for link in facts.links
         if link.name not in NOT_NICS
         for one in link.addresses
-        if one.network.prefixlen < one.max_prefixlen
+        if is_subnet(one)
     )
 
 

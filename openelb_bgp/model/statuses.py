@@ -218,10 +218,18 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, order=True):
         return cls(object=str(ref), reason=reason.value, message=message)
 
 
+class OwnedAddress(msgspec.Struct, frozen=True, kw_only=True, order=True, omit_defaults=True):
+    """An address that a node answers for on one of its interfaces, whose MAC stands in `interfaces`."""
+
+    address: str
+    interface: str
+    since: str = ""
+
+
 class Layer2Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Addresses that this node answers for."""
 
-    owned: tuple[str, ...] = ()
+    owned: tuple[OwnedAddress, ...] = ()
 
 
 class VipStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,7 +13,7 @@ from openelb_bgp.lib.words import some
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.meta import EMPTY, Kind
-from openelb_bgp.model.pools import Protocol
+from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
@@ -123,7 +123,7 @@ class Heard:
         if address not in service.addresses:
             return _WAITING
         if eip.protocol is not Protocol.BGP:
-            return self._owned(address, pool)
+            return self._owned(service, address, eip, may_announce)
         if revision > self._newest:
             return self.reaches[pool].refused or _BEHIND
         nodes = may_announce(service, address, eip)
@@ -180,11 +180,18 @@ class Heard:
         summary = summed_up(refusals, otherwise=nobody)
         return Refused(Reason.NO_ELIGIBLE_NODE, summary.message)
 
-    def _owned(self, address: Address, pool: str) -> str | Refused:
+    def _owned(
+        self, service: Service, address: Address, eip: Eip, may_announce: MayAnnounce
+    ) -> str | Refused:
         owners = self._owners.get(str(address), ())
         if owners:
             return "announced by " + ", ".join(f"{node} ({mac})" for node, mac in owners)
-        return self.reaches[pool].refused or _WAITING
+        nodes = may_announce(service, address, eip)
+        if not nodes.announcing:
+            return self._no_node(nodes)
+        objections = self._objections_to(service, address)
+        refused = [(node, one) for node in sorted(objections) if (one := _objection(objections[node]))]
+        return self.reaches[eip.name].refused or summed_up(refused, otherwise=_WAITING)
 
 
 _NO_SPEAKER = Refused(Reason.NO_SPEAKER, "no speaker reports; start one on this node")
@@ -221,9 +228,15 @@ def _reached(speakers: Mapping[str, Speaker]) -> dict[str, int]:
 
 def _owners(speakers: Mapping[str, Speaker]) -> dict[str, tuple[tuple[str, str], ...]]:
     found: dict[str, tuple[tuple[str, str], ...]] = {}
-    for name in sorted(speakers):
+    # A dead node's report stands for a while: whoever came after it is named alone.
+    for name in sorted(speakers, key=lambda one: (not speakers[one].ready, one)):
         status = speakers[name].status
-        for address in (*status.layer2.owned, *status.vip.master):
+        macs = {nic.name: nic.mac for nic in status.interfaces}
+        for one in status.layer2.owned:
+            if speakers[name].ready or one.address not in found:
+                by = (name, macs.get(one.interface, one.interface))
+                found[one.address] = (*found.get(one.address, ()), by)
+        for address in status.vip.master:
             found[address] = (*found.get(address, ()), (name, _mac(speakers[name], address)))
     return found
 

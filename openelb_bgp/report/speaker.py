@@ -201,4 +201,5 @@ def _urgent(old: SpeakerStatus, new: SpeakerStatus) -> bool:
 
 def _acted_on(status: SpeakerStatus) -> tuple[object, ...]:
     sessions = [(_session_key(one), _session_state(one)) for one in status.sessions]
-    return sessions, status.pools, status.draining, status.standing_in_for, status.boot_id
+    on_lan = status.layer2, status.vip
+    return sessions, on_lan, status.pools, status.draining, status.standing_in_for, status.boot_id

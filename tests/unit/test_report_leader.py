@@ -1,6 +1,7 @@
 """The leading controller's report, told as stories of a small cluster whose writes come back."""
 
 from ipaddress import ip_address
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,6 +18,7 @@ from openelb_bgp.model.statuses import (
     Layer2Status,
     LoadBalancerIngress,
     LoadBalancerStatus,
+    OwnedAddress,
     Problem,
     ServiceStatus,
 )
@@ -265,16 +267,51 @@ def test_a_service_keeps_its_address_when_its_pool_goes_and_says_so(cluster: Clu
     assert cluster.announced()[0] == "True"
 
 
-def test_a_layer2_service_names_its_node_and_mac() -> None:
+def on_the_lan() -> Cluster:
     lan = Eip(meta=Meta(name="west"), ranges=parse_ranges("192.0.2.0/29"), protocol=Protocol.LAYER2)
     cluster = Cluster(eips={"west": lan})
     cluster.settle()
+    return cluster
+
+
+def owning(mac: str) -> dict[str, Any]:
+    nic = InterfaceStatus(name="eth0", mac=mac, subnets=("192.0.2.0/24",), up=True)
+    owned = OwnedAddress(address="192.0.2.0", interface="eth0")
+    return {"layer2": Layer2Status(owned=(owned,)), "interfaces": (nic,)}
+
+
+def test_a_layer2_service_names_its_node_and_mac() -> None:
+    cluster = on_the_lan()
     before = cluster.announced()
-    nic = InterfaceStatus(name="eth0", mac="02:00:00:00:00:01", subnets=("192.0.2.0/24",), up=True)
-    cluster.report("n2", layer2=Layer2Status(owned=("192.0.2.0",)), interfaces=(nic,))
+    cluster.report("n2", **owning("02:00:00:00:00:01"))
     cluster.settle()
     assert before[:2] == ("False", "WaitingForSync")
     assert cluster.announced()[2] == "announced by n2 (02:00:00:00:00:01)"
+
+
+def test_a_dead_owner_is_not_named_beside_its_heir_but_alone_it_is() -> None:
+    cluster = on_the_lan()
+    cluster.report("n2", **owning("02:00:00:00:00:02"))
+    dead = msgspec.structs.replace(cluster.snapshot.speakers["n2"], ready=False)
+    cluster.set("speakers", "n2", dead)
+    cluster.settle()
+    assert cluster.announced()[2] == "announced by n2 (02:00:00:00:00:02)"
+    cluster.report("n1", **owning("02:00:00:00:00:03"))
+    cluster.settle()
+    assert cluster.announced()[2] == "announced by n1 (02:00:00:00:00:03)"
+
+
+def test_a_layer2_service_that_no_node_can_announce_says_why_of_each() -> None:
+    cluster = on_the_lan()
+    for name in ("n1", "n2"):
+        said = Problem(object="Service shop/web", reason="NoSubnet", message=f"for a test of {name}")
+        cluster.report(name, problems=(said,))
+    cluster.settle()
+    assert cluster.announced() == (
+        "False",
+        "NoSubnet",
+        "n1: for a test of n1; n2: for a test of n2",
+    )
 
 
 def test_a_service_that_is_refused_says_why_once(cluster: Cluster) -> None:

@@ -14,6 +14,7 @@ from openelb_bgp.model.statuses import (
     Layer2Status,
     MessageCounts,
     Messages,
+    OwnedAddress,
     PeerState,
     PoolStatus,
     Problem,
@@ -26,6 +27,7 @@ from openelb_bgp.ports import Announcement
 from openelb_bgp.report.speaker import bounded, interfaces, speaker_status, write_due
 
 STARTED = "2026-01-01T00:00:00Z"
+OWNED = OwnedAddress(address="192.0.2.100", interface="eth0", since="2026-01-01T00:00:00Z")
 FACTS = Facts(
     node="n1",
     now=100.0,
@@ -85,7 +87,7 @@ def test_merges_the_announcers_parts_with_the_nodes_links() -> None:
         revision=9,
         settled=True,
         status=SpeakerStatus(
-            pools=(PoolStatus(name="lan", ready=True),), layer2=Layer2Status(owned=("192.0.2.100",))
+            pools=(PoolStatus(name="lan", ready=True),), layer2=Layer2Status(owned=(OWNED,))
         ),
     )
     assert speaker_status(
@@ -105,7 +107,7 @@ def test_merges_the_announcers_parts_with_the_nodes_links() -> None:
         routes=RouteCounts(desired=4, announced=3),
         applied_revision=7,
         standing_in_for=("n3",),
-        layer2=Layer2Status(owned=("192.0.2.100",)),
+        layer2=Layer2Status(owned=(OWNED,)),
         problems=(
             Problem(object="BgpConf default", reason="ListenPortTaken", message="free port 179"),
             Problem(object="BgpPeer leaf2", reason="SecretMissing", message="create it"),
