@@ -17,6 +17,9 @@ from lab.state import LabFolder
 from openelb_bgp.model.meta import Kind
 
 _RETRY = 0.2
+# A controller that is only starting has made no state yet, and somebody who edits may leave out what
+# Kubernetes would ask for: what is in force stays.
+_PASSING = (LabError, KeyError, TypeError)
 _FOLLOWED = (Kind.SERVICE, Kind.ENDPOINT_SLICE)
 
 Objects = list[dict[str, Any]]
@@ -26,6 +29,7 @@ async def follow(lab: Lab) -> None:
     """Program all nodes whenever something changed, for ever."""
     proxies = _Proxies(lab)
     async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(proxies.program())
         for kind in _FOLLOWED:
             tasks.create_task(_follow(lab, kind, proxies))
 
@@ -34,12 +38,14 @@ async def _follow(lab: Lab, kind: Kind, proxies: "_Proxies") -> None:
     while True:
         try:
             async for objects in lab.desk.changes(kind):
-                await proxies.take(kind, objects)
-        except (LabError, KeyError, TypeError) as exc:
-            # A controller that is only starting has made no state yet, and somebody who edits may leave out
-            # what Kubernetes would ask for: what is in force stays.
-            print(f"kube-proxy: {exc!r}", flush=True)
-            await asyncio.sleep(_RETRY)
+                proxies.take(kind, objects)
+        except _PASSING as exc:
+            await _say(exc)
+
+
+async def _say(exc: Exception) -> None:
+    print(f"kube-proxy: {exc!r}", flush=True)
+    await asyncio.sleep(_RETRY)
 
 
 class _Proxies:
@@ -50,17 +56,32 @@ class _Proxies:
         self._objects: dict[Kind, Objects] = {}
         self._programmed: dict[str, str] = {}
         self._health = {node: HealthPorts(lab.space(node)) for node in lab.nodes}
+        self._news = asyncio.Event()
 
-    async def take(self, kind: Kind, objects: Objects) -> None:
-        """Learn all objects of a kind; once every kind is known, program the nodes whose rules differ."""
+    def take(self, kind: Kind, objects: Objects) -> None:
+        """Learn all objects of a kind."""
         self._objects[kind] = objects
-        if len(self._objects) < len(_FOLLOWED):
-            return
+        self._news.set()
+
+    async def program(self) -> None:
+        """Program the nodes whose rules differ, for ever; of many changes at once the last one counts."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if len(self._objects) == len(_FOLLOWED):
+                try:
+                    await self._program_all()
+                except _PASSING as exc:
+                    await _say(exc)
+                    self._news.set()
+
+    async def _program_all(self) -> None:
         services = self._objects[Kind.SERVICE]
         addresses = {kubeproxy.key_of(item): kubeproxy.ingress_of(item) for item in services}
         exposed = kubeproxy.services([*services, *self._objects[Kind.ENDPOINT_SLICE]], addresses)
         for node in self._lab.nodes:
-            self._program(node, kubeproxy.render(exposed, node=node))
+            # In a thread: what changes meanwhile is taken in meanwhile.
+            await asyncio.to_thread(self._program, node, kubeproxy.render(exposed, node=node))
             await self._health[node].answer(answers(services, exposed, node=node))
 
     def _program(self, node: str, rules: str) -> None:
