@@ -14,8 +14,9 @@ from lab.asking import Asker, ask
 from lab.faults import LAN, partitioned, paused, unplugged
 from lab.lab import TOPOLOGIES, Lab, held_lab
 from lab.neighbours import Learning, forget, neighbours
-from lab.processes import Process, observed
+from lab.processes import Process, observed, stop
 from lab.shell import wait_until
+from lab.steps.lan.capture import Capture, captured
 from lab.steps.lan.failover import expect_failover, fail_over
 from lab.steps.lan.watch import Watch
 from lab.traffic import requests, under_load
@@ -213,3 +214,56 @@ def test_two_that_answer_for_one_address_are_told_of_until_one_is_left(forgetful
         assert 0.2 < watch.two_answered(started) <= ended - started + 0.3
         assert (watch.stale(started, by="node3") > 0, watch.stale(started, by="node1")) == (True, 0)
         assert (watch.two_answered(ended + 0.3), watch.stale(ended + 0.3, by="node3")) == (0.0, 0)
+
+
+def test_two_lans_at_once_do_not_hear_of_each_other(lan: Lab) -> None:
+    with held_lab(TOPOLOGIES / "layer2.clab.yml") as other, _held(other, "node2", *WEB):
+        assert _answerers(lan, *WEB) == {address: set() for address in WEB}
+        assert _answerers(other, *WEB) == {address: {"node2"} for address in WEB}
+
+
+KEEPALIVED = """
+global_defs {{
+ vrrp_version 3
+}}
+vrrp_instance A {{
+ interface eth1
+ virtual_router_id 51
+ priority {priority}
+ advert_int 0.2
+ virtual_ipaddress {{
+  169.254.51.1/32
+ }}
+}}
+"""
+
+
+def _start_keepalived(lab: Lab, node: str, *, priority: int) -> Process:
+    """One with a configuration written by hand."""
+    folder = lab.folder.path / f"{node}-keepalived"
+    folder.mkdir()
+    (folder / "conf").write_text(KEEPALIVED.format(priority=priority))
+    files = ("-f", str(folder / "conf"), "-p", str(folder / "pid"), "-r", str(folder / "vrrp.pid"))
+    argv = lab.space(node).argv("keepalived", "-n", "-l", "-P", *files)
+    return lab.processes.start(f"{node}-keepalived", argv)
+
+
+def test_the_gateway_captures_how_one_master_follows_another(lan: Lab) -> None:
+    first, second = (
+        _start_keepalived(lan, node, priority=priority) for node, priority in (("node1", 254), ("node2", 238))
+    )
+
+    def seen(capture: Capture) -> list[tuple[str, int, int]]:
+        found = [(one.node, one.vrid, one.priority) for one in capture.adverts()]
+        return [one for n, one in enumerate(found) if one != found[n - 1] or n == 0]
+
+    try:
+        with captured(lan) as capture:
+            wait_until(lambda: ("node1", 51, 254) in seen(capture), within=20.0, what="a master")
+            assert len(lan.keepalived("node1")) == 2
+            stop(first)
+            wait_until(lambda: seen(capture)[-1][0] == "node2", within=20.0, what="another master")
+            assert seen(capture)[-3:] == [("node1", 51, 254), ("node1", 51, 0), ("node2", 51, 238)]
+    finally:
+        stop(first)
+        stop(second)

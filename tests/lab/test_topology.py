@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import TopologyError
+from lab.lab import TOPOLOGIES
 from lab.topology import Bind, Endpoint, Link, Node, Topology, load, parse
 
 FILE = Path("/labs/some.clab.yml")
@@ -95,7 +96,25 @@ def test_the_ecmp_lab_has_a_leaf_pair_three_nodes_and_a_client(ecmp: Path) -> No
     }
 
 
-def test_every_file_that_the_ecmp_lab_binds_is_there(ecmp: Path) -> None:
-    binds = {bind.source for node in load(ecmp).nodes for bind in node.binds}
-    missing = [str(path) for path in binds if not path.exists() and path.name != "ecmp-state"]
+def test_the_layer2_lab_has_a_client_and_two_nodes_behind_each_of_its_switches() -> None:
+    topology = load(TOPOLOGIES / "layer2.clab.yml")
+    behind = {
+        switch.name: {
+            far.node
+            for link in topology.links
+            for near, far in ((link.a, link.b), (link.b, link.a))
+            if near.node == switch.name
+        }
+        for switch in topology.in_group("switch")
+    }
+    assert behind == {
+        "switch1": {"client", "node1", "node2", "gateway", "controller", "switch2"},
+        "switch2": {"client2", "node3", "node4", "switch1"},
+    }
+
+
+@pytest.mark.parametrize("file", sorted(TOPOLOGIES.glob("*.clab.yml")), ids=lambda file: file.name)
+def test_every_file_that_a_lab_binds_is_there(file: Path) -> None:
+    binds = {bind.source for node in load(file).nodes for bind in node.binds}
+    missing = [str(path) for path in binds if not path.exists() and not path.name.endswith("-state")]
     assert missing == []
