@@ -15,6 +15,7 @@ from openelb_bgp.layer2.owned import Conflict, Handled, Ownership, Spot
 from openelb_bgp.layer2.packets import claimed
 from openelb_bgp.layer2.responder import Responder
 from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.facts import Link
 from openelb_bgp.runtime.clock import SystemClock
 from tests.daemons.harness.inside import call_inside, run_inside
 from tests.daemons.harness.netns import Namespace
@@ -31,6 +32,7 @@ class Owner:
         self.space = space
         self.conflicts: list[Conflict] = []
         self.changes: list[dict[str, str]] = []
+        self.links: tuple[Link, ...] = ()
         self.responder = Responder(clock=SystemClock(), conflict=self.conflicts.append, changed=self._note)
 
     def _note(self) -> None:
@@ -39,6 +41,7 @@ class Owner:
     async def look(self) -> None:
         """See links and gateways as they are now."""
         host = await read_host()
+        self.links = host.links
         self.responder.see(host.links, host.gateways)
 
     def own(self, *addresses: str, interface: str = "eth0", every: float = 60.0) -> None:
