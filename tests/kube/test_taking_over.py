@@ -23,6 +23,7 @@ from tests.daemons.harness.openelb import program
 from tests.daemons.harness.processes import Daemon
 from tests.daemons.harness.waiting import wait_until
 
+from .asking import asked_all_the_time
 from .component_account import NAMESPACE, account_of
 from .harness.control_plane import ControlPlane
 from .kubelets import Kubelets
@@ -209,13 +210,15 @@ async def test_from_06_by_kubectl_apply(cluster: Cluster, fresh: dict[str, Objec
     cluster.install(openelb_06(), verb="apply")
     await _speakers_run(cluster)
     assert "failed calling webhook" in cluster.refusal("Eip")
-    # The first object that is applied lets Eips be made: at no moment of what follows are they refused.
-    first = yaml.safe_dump(rendered(BASE)[0])
-    cluster.plane.kubectl("apply", "-f", "-", stdin=first)
-    await wait_until(lambda: cluster.refusal("Eip") == "", within=SOON, what="an Eip that may be made")
     cluster.kubelets.count()
-    cluster.follow(commands("From 0.6, installed with kubectl apply"))
-    await _replaced(cluster, fresh)
+    with asked_all_the_time(cluster.plane.api) as asked:
+        # The first object that is applied lets Eips be made: nobody answers OpenELB's webhook here.
+        first = yaml.safe_dump(rendered(BASE)[0])
+        cluster.plane.kubectl("apply", "-f", "-", stdin=first)
+        await wait_until(lambda: cluster.refusal("Eip") == "", within=SOON, what="an Eip that may be made")
+        cluster.follow(commands("From 0.6, installed with kubectl apply"))
+        await _replaced(cluster, fresh)
+    assert (asked.refused_later("Eip"), asked.refused("Service")) == ([], [])
     assert cluster.kubelets.least >= 1
     await _kept_by_our_controller(cluster)
     cluster.follow(commands("From 0.6, installed with kubectl apply", block=1))
@@ -228,8 +231,10 @@ async def test_from_06_by_kubectl_create(cluster: Cluster, fresh: dict[str, Obje
     refused = cluster.plane.try_kubectl("apply", "-k", str(BASE))
     assert "may not specify more than 1 handler type" in refused.stderr
     cluster.kubelets.count()
-    cluster.follow(commands("From 0.6, installed with kubectl create"))
-    await _replaced(cluster, fresh)
+    with asked_all_the_time(cluster.plane.api) as asked:
+        cluster.follow(commands("From 0.6, installed with kubectl create"))
+        await _replaced(cluster, fresh)
+    assert (asked.refused_later("Eip"), asked.refused("Service")) == ([], [])
     assert cluster.kubelets.least >= 1
     await _kept_by_our_controller(cluster)
 
@@ -238,11 +243,18 @@ async def test_from_06_by_helm(cluster: Cluster, fresh: dict[str, Object]) -> No
     cluster.install(openelb_06(helm=True), verb="create")
     cluster.api.create(_release())
     await _speakers_run(cluster)
-    refused = cluster.plane.try_kubectl("apply", "-k", str(BASE))
+    refused = cluster.plane.try_kubectl("apply", "--dry-run=server", "-k", str(BASE))
     assert "may not specify more than 1 handler type" in refused.stderr
     cluster.kubelets.count()
-    cluster.follow(commands("From 0.6, installed with Helm"))
-    await _replaced(cluster, fresh)
+    first, *rest = commands("From 0.6, installed with Helm")
+    # Nobody answers the webhook here: what it refuses it would refuse while its Service is away.
+    assert "failed calling webhook" in cluster.refusal("Eip")
+    cluster.follow([first])
+    await wait_until(lambda: cluster.refusal("Eip") == "", within=SOON, what="an Eip that may be made")
+    with asked_all_the_time(cluster.plane.api) as asked:
+        cluster.follow(rest)
+        await _replaced(cluster, fresh)
+    assert (asked.refused("Eip"), asked.refused("Service")) == ([], [])
     assert cluster.kubelets.least >= 1
     assert cluster.api.items("Secret", namespace=NAMESPACE, labelSelector="owner=helm") == []
     await _kept_by_our_controller(cluster)
@@ -274,9 +286,10 @@ async def test_from_05_what_has_to_go_is_named_with_the_command_that_removes_it(
 
 async def test_from_05_by_the_guide(cluster: Cluster, fresh: dict[str, Object]) -> None:
     cluster.install(openelb_05(), verb="apply")
-    cluster.follow(commands("From 0.4 and 0.5", block=1))
-    assert (cluster.refusal("Eip"), cluster.refusal("Service")) == ("", "")
-    await _replaced(cluster, fresh)
+    with asked_all_the_time(cluster.plane.api) as asked:
+        cluster.follow(commands("From 0.4 and 0.5", block=1))
+        await _replaced(cluster, fresh)
+    assert (asked.refused_later("Eip"), asked.refused_later("Service")) == ([], [])
     await _kept_by_our_controller(cluster)
     cluster.follow(commands("From 0.4 and 0.5", block=2))
     left = [obj["metadata"]["name"] for obj in cluster.api.items("ServiceAccount", namespace=NAMESPACE)]
