@@ -89,7 +89,7 @@ def is_alive(identity: Identity) -> bool:
     return identify(identity.pid) == identity
 
 
-def send(pidfd: int, signum: signal.Signals) -> bool:
+def send(pidfd: int, signum: int) -> bool:
     """Signal the process behind a pidfd; False when it had ended already."""
     try:
         signal.pidfd_send_signal(pidfd, signum)

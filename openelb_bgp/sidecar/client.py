@@ -5,6 +5,7 @@ container of its own, has only the control socket: `dump`, `restart` and `stop` 
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -24,12 +25,13 @@ from .errors import (
     SidecarGone,
     SidecarSilent,
 )
-from .kinds import GOBGPD, Kind
+from .kinds import GOBGPD, KEEPALIVED, Kind
 from .places import Places, lock, places
 from .protocol import Command, Dump, Order
 
 _POLL_SECONDS = 0.02
 _LOG_TAIL_BYTES = 2_000
+_KEEPALIVED_SECONDS = 15.0
 
 __all__ = [
     "Command",
@@ -47,6 +49,7 @@ __all__ = [
     "dump",
     "ended",
     "ensure",
+    "ensure_keepalived",
     "find",
     "hang_up",
     "restart",
@@ -128,21 +131,39 @@ async def spawn(
     a killed sidecar left is adopted. Raises SidecarBusy, FolderUnusable, DaemonMissing, or DaemonFailed
     with what gobgpd wrote (the sidecar then goes on trying).
     """
-    place = places(directory, GOBGPD)
-    # -P: a module that lies in the current directory is none of ours.
-    argv = [
-        sys.executable,
-        "-P",
-        "-m",
-        "openelb_bgp.sidecar",
-        GOBGPD.name,
-        "--detach",
-        "--dir",
-        str(directory),
-    ]
-    argv += ["--gobgpd", gobgpd, *(f"--api-hosts={host}" for host in api_hosts)]
+    argv = [*_starter(GOBGPD, directory), "--gobgpd", gobgpd]
+    argv += [f"--api-hosts={host}" for host in api_hosts]
     argv += ["--", *extra] if extra else []
-    # It returns as soon as everything is checked and its child is in the background.
+    await _start(argv)
+    return await _until_ready(places(directory, GOBGPD), within=within)
+
+
+async def ensure_keepalived(directory: Path, *, keepalived: str = "keepalived") -> Dump:
+    """The sidecar of keepalived that is there, or a new one that outlives this process.
+
+    keepalived itself is started once its configuration has an instance. Raises as `spawn`.
+    """
+    found = find(directory, KEEPALIVED)
+    if found is None or found.sidecar is None:
+        # Somebody may be faster: then theirs counts.
+        with contextlib.suppress(SidecarBusy):
+            await _start([*_starter(KEEPALIVED, directory), "--keepalived", keepalived])
+    async with asyncio.timeout(_KEEPALIVED_SECONDS):
+        while True:
+            dumped = await _dump_if_there(places(directory, KEEPALIVED))
+            if dumped is not None:
+                return dumped
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def _starter(kind: Kind, directory: Path) -> list[str]:
+    # -P: a module that lies in the current directory is none of ours.
+    argv = [sys.executable, "-P", "-m", "openelb_bgp.sidecar", kind.name]
+    return [*argv, "--detach", "--dir", str(directory)]
+
+
+async def _start(argv: Sequence[str]) -> None:
+    """Returns as soon as everything is checked and the sidecar is in the background."""
     starter = await asyncio.create_subprocess_exec(
         *argv, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
@@ -155,7 +176,6 @@ async def spawn(
     if starter.returncode:
         error = BY_EXIT_CODE.get(starter.returncode, SidecarError)
         raise error(said.decode(errors="replace").strip().removeprefix("openelb-bgp sidecar: "))
-    return await _until_ready(place, within=within)
 
 
 async def _until_ready(place: Places, *, within: float) -> Running:
@@ -201,13 +221,16 @@ async def control(
     withdraw: bool = False,
     within: float = 15.0,
     kind: Kind = GOBGPD,
+    address: str = "",
 ) -> Dump:
     """Give an order and wait until it is carried out; returns how things stand then.
 
     `restart` is done when the new daemon's API accepts connections, `stop` when the daemon has ended and
     the folder is free. Raises SidecarGone, SidecarSilent after `within` seconds, OrderRefused.
     """
-    return await _carry_out(places(directory, kind), Order(Command(command), withdraw), within=within)
+    return await _carry_out(
+        places(directory, kind), Order(Command(command), withdraw, address), within=within
+    )
 
 
 async def dump(directory: Path) -> Dump:
@@ -228,7 +251,7 @@ async def hang_up(directory: Path, address: str) -> None:
     await _carry_out(places(directory, GOBGPD), Order(Command.HANG_UP, address=address), within=5.0)
 
 
-async def stop(directory: Path, *, withdraw: bool) -> None:
+async def stop(directory: Path, *, withdraw: bool, kind: Kind = GOBGPD) -> None:
     """End daemon and sidecar; with `withdraw` the routes go at once, without they stay for the restart time.
 
     One that has only just been started is waited for. A sidecar that was killed has nobody to take the order:
@@ -237,9 +260,9 @@ async def stop(directory: Path, *, withdraw: bool) -> None:
     async with asyncio.timeout(15.0):
         while True:
             try:
-                await control(directory, Command.STOP, withdraw=withdraw)
+                await control(directory, Command.STOP, withdraw=withdraw, kind=kind)
             except SidecarGone:
-                if not _is_held(places(directory, GOBGPD)):
+                if not _is_held(places(directory, kind)):
                     raise
                 await asyncio.sleep(_POLL_SECONDS)
             else:

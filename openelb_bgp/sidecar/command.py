@@ -10,16 +10,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .care import Care, GobgpdCare
 from .errors import FolderUnusable, SidecarError
-from .kinds import KINDS, Wish, ask, open_addresses
+from .keepalived import KeepalivedCare
+from .kinds import GOBGPD, KEEPALIVED, KINDS, Kind, Wish, ask, open_addresses
 from .output import FileOutput, PipedOutput, open_log, say
 from .places import Places, lock, make_private, places
 from .supervisor import Supervisor, Task
 
-_SIGNALS = """\
+_GOBGPD_SIGNALS = """\
 SIGTERM, SIGINT: gobgpd says goodbye to its neighbours, its routes go at once, exit code 0. A second one, or
 1.5 s without an end: SIGKILL. Routes stay when gobgpd is ended by SIGKILL: orders restart and stop, or
 SIGKILL as the container's stop signal.
+Exit codes: 0 stopped as asked, 2 usage, 3 another sidecar holds the folder, 4 the folder is unusable,
+5 the daemon's program is missing."""
+_KEEPALIVED_SIGNALS = """\
+It starts keepalived once DIR/keepalived/keepalived.conf has a vrrp_instance. The order reload checks
+keepalived.conf.new (keepalived -t), puts it in the place of that one, and sends SIGHUP. When keepalived
+dies, or is stopped for 0.3 s, its addresses are taken off the interfaces and it is started anew.
+SIGTERM, SIGINT: keepalived says goodbye, the next node takes over at once, exit code 0. A second one, or
+1.5 s without an end: SIGKILL, and its addresses are taken away.
 Exit codes: 0 stopped as asked, 2 usage, 3 another sidecar holds the folder, 4 the folder is unusable,
 5 the daemon's program is missing."""
 
@@ -42,32 +52,42 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     daemons = parser.add_subparsers(dest="kind", required=True, metavar="DAEMON")
-    gobgpd = daemons.add_parser(
-        "gobgpd",
-        help="GoBGP",
-        usage="%(prog)s --dir DIR [options] [-- further arguments of gobgpd]",
-        epilog=_SIGNALS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    _add_options(gobgpd)
+    for kind, what, epilog in (
+        (GOBGPD.name, "GoBGP", _GOBGPD_SIGNALS),
+        (KEEPALIVED.name, "VRRP by keepalived", _KEEPALIVED_SIGNALS),
+    ):
+        daemon = daemons.add_parser(
+            kind,
+            help=what,
+            usage=f"%(prog)s --dir DIR [options] [-- further arguments of {kind}]",
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _add_options(daemon, kind)
     return parser
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dir", type=Path, required=True, help="the sockets are in DIR/gobgpd, mode 0700")
-    parser.add_argument("--gobgpd", dest="program", default="gobgpd", metavar="PATH", help="the program")
+def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
     parser.add_argument(
-        "--api-hosts",
-        action="append",
-        default=[],
-        metavar="HOST:PORT",
-        help="open the API there too: whoever reaches it can announce any route (default: unix socket only)",
+        "--dir", type=Path, required=True, help=f"sockets and files are in DIR/{kind}, mode 0700"
     )
+    parser.add_argument(f"--{kind}", dest="program", default=kind, metavar="PATH", help="the program")
+    if kind == GOBGPD.name:
+        parser.add_argument(
+            "--api-hosts",
+            action="append",
+            default=[],
+            metavar="HOST:PORT",
+            help="open the API there too: whoever reaches it can announce any route "
+            "(default: unix socket only)",
+        )
+    else:
+        parser.set_defaults(api_hosts=[])
     parser.add_argument("--pid-file", type=Path, help="write the pid file there as well")
     parser.add_argument(
         "--log-file",
         type=Path,
-        help="log there instead of to stderr; gobgpd then outlives a killed sidecar, and the next adopts it",
+        help=f"log there instead of to stderr; {kind} then outlives a killed sidecar, and the next adopts it",
     )
     parser.add_argument(
         "--detach", action="store_true", help="go into the background once everything is checked"
@@ -89,6 +109,7 @@ def _run(options: argparse.Namespace) -> int:
     held = lock(place)
     task = Task(
         kind=kind,
+        care=_care(kind, place),
         place=place,
         program=ask(kind, options.program),
         wish=Wish(place.api_socket, _addresses(options.api_hosts), options.extra),
@@ -101,6 +122,10 @@ def _run(options: argparse.Namespace) -> int:
     if log:
         _leave_for(log, own_session=options.detach)
     return _supervise(task, output, held)
+
+
+def _care(kind: Kind, place: Places) -> Care:
+    return KeepalivedCare(place) if kind is KEEPALIVED else GobgpdCare(place)
 
 
 def _addresses(values: Sequence[str]) -> tuple[str, ...]:

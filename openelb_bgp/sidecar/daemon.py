@@ -4,7 +4,6 @@ When there shall be a next life is the supervisor's to decide.
 """
 
 import os
-import signal
 import socket
 import struct
 import time
@@ -49,7 +48,7 @@ class Daemon:
         """Seconds since this sidecar started or adopted it."""
         return time.monotonic() - self._since
 
-    def send(self, signum: signal.Signals) -> None:
+    def send(self, signum: int) -> None:
         """Signal it; one that has ended already is none the worse."""
         processes.send(self.pidfd, signum)
 
@@ -81,14 +80,15 @@ def left_over(left: Record | None, api_socket: Path, *, version: str) -> Daemon 
     `version` is taken for the running one where no record says. Raises NotOurs.
     """
     if left and left.daemon:
-        found = _adopt(left.daemon, version=left.version, started_at=left.started_at)
+        found = adopt(left.daemon, left.version, started_at=left.started_at)
         if found:
             return found
     server = server_of(api_socket)
-    return _adopt(server, version=version, started_at="") if server else None
+    return adopt(server, version, started_at="") if server else None
 
 
-def _adopt(identity: Identity, *, version: str, started_at: str) -> Daemon | None:
+def adopt(identity: Identity, version: str, *, started_at: str) -> Daemon | None:
+    """That process, if it still runs."""
     pidfd = processes.watch(identity)
     if pidfd is None:
         return None

@@ -7,7 +7,7 @@ supervisor's part.
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,14 +46,12 @@ class Wish:
 class Kind:
     """One kind of daemon. `remedy` tells a person what to do where the program is missing.
 
-    `no_reload` says why the order `reload` is refused.
+    `api_socket` is the name of what others hear it by: a socket, or keepalived's FIFO of state changes.
     """
 
     name: str
     api_socket: str
     remedy: str
-    no_reload: str
-    command_line: Callable[[Program, Wish], list[str]]
 
 
 def gobgpd_command_line(program: Program, wish: Wish) -> list[str]:
@@ -76,11 +74,15 @@ GOBGPD = Kind(
     name="gobgpd",
     api_socket="gobgp.sock",
     remedy="install GoBGP 3.10 or later (4.8 is tested best) or name the program with --gobgpd PATH",
-    no_reload="gobgpd takes its configuration over its API: there is nothing to reload",
-    command_line=gobgpd_command_line,
 )
 
-KINDS = {kind.name: kind for kind in (GOBGPD,)}
+KEEPALIVED = Kind(
+    name="keepalived",
+    api_socket="notify",
+    remedy="install keepalived 2.2 or later or name the program with --keepalived PATH",
+)
+
+KINDS = {kind.name: kind for kind in (GOBGPD, KEEPALIVED)}
 
 
 def ask(kind: Kind, name: str) -> Program:
@@ -94,9 +96,15 @@ def ask(kind: Kind, name: str) -> Program:
         raise DaemonMissing(f"{name} {what}: {kind.remedy}")
     path = str(Path(path).absolute())
     stamp = _stamp(path)
-    version = _answer(kind, path, "--version").strip()
+    version = (_answer(kind, path, "--version").strip().splitlines() or [""])[0]
     options = re.findall(r"--[a-z][a-z-]*", _answer(kind, path, "--help"))
-    return Program(path, version.removeprefix(f"{kind.name} version").strip(), frozenset(options), stamp)
+    return Program(path, _bare(version, kind), frozenset(options), stamp)
+
+
+def _bare(version: str, kind: Kind) -> str:
+    """`gobgpd version 4.8.0` and `Keepalived v2.2.7 (01/16,2022)` without the words around."""
+    text = re.sub(rf"^{kind.name}\s+(version\s+|v)", "", version, flags=re.IGNORECASE)
+    return text.partition(" (")[0].strip()
 
 
 def _stamp(path: str) -> tuple[int, ...]:

@@ -2,7 +2,9 @@
 
     {"command": "restart"}                  the daemon is killed (SIGKILL) and started anew: routes stay
     {"command": "stop", "withdraw": true}   the daemon says goodbye (SIGTERM; SIGKILL if false), both end
-    {"command": "reload"}                   the daemon reads its configuration again, where it has one
+    {"command": "reload"}                   the configuration that lies ready is checked and read
+    {"command": "report"}                   the daemon writes down how it stands, where it can
+    {"command": "remove", "address": "…"}   an address that keepalived left, `eth0 192.0.2.1/32`, goes
     {"command": "hang-up", "address": "…"}  its BGP connections to that neighbour end without a NOTIFICATION
     {"command": "dump"}                     how it stands
 
@@ -28,6 +30,8 @@ class Command(StrEnum):
     RELOAD = "reload"
     STOP = "stop"
     HANG_UP = "hang-up"
+    REPORT = "report"
+    REMOVE = "remove"
     DUMP = "dump"
 
 
@@ -40,7 +44,7 @@ class Order:
     """One order.
 
     `withdraw` counts for STOP only: whether the daemon may say goodbye to its neighbours. `address` counts
-    for HANG_UP only: the neighbour, a link-local one with its zone.
+    for HANG_UP, the neighbour, a link-local one with its zone, and for REMOVE, interface and address.
     """
 
     command: Command

@@ -17,6 +17,7 @@ from openelb_bgp.lib import processes
 
 from . import daemon, hangup, protocol, record
 from .backoff import SHORT_LIFE, Lives
+from .care import Care, Refusal
 from .control import Answer, ControlServer
 from .daemon import Daemon
 from .errors import DaemonMissing
@@ -38,6 +39,7 @@ class Task:
     """What a sidecar is there for. `pid_file` is a second place for the record, None for none."""
 
     kind: Kind
+    care: Care
     place: Places
     program: Program
     wish: Wish
@@ -50,6 +52,7 @@ class Supervisor:
     def __init__(self, task: Task, output: Output) -> None:
         """Takes over the process's signal handling. Raises OSError when the control socket cannot be made."""
         self._task = task
+        self._care = task.care
         self._records = [task.place.record, *([task.pid_file] if task.pid_file else [])]
         self._program = task.program
         self._output = output
@@ -61,6 +64,7 @@ class Supervisor:
         self._restarts = 0
         self._last_exit: Exit | None = None
         self._failure = ""
+        self._untold = False
         self._restarting: list[Answer] = []
         self._stopping: list[Answer] = []
         self._stop = False
@@ -84,31 +88,35 @@ class Supervisor:
     # Lives of the daemon
 
     def _begin(self) -> None:
-        self._daemon = daemon.left_over(
-            record.read(self._task.place.record), self._task.place.api_socket, version=self._program.version
-        )
+        left = record.read(self._task.place.record)
+        self._daemon = self._care.left_over(left, version=self._program.version)
         if self._daemon is None:
-            self._start()
+            self._start_or_wait()
         else:
             self._watch(self._daemon)
             say("info", "daemon_adopted", pid=self._daemon.identity.pid, version=self._daemon.version)
+
+    def _start_or_wait(self) -> None:
+        """Start it, if there is anything for it to do."""
+        if self._care.wants_one():
+            self._start()
+        else:
+            self._record()
 
     def _start(self) -> None:
         self._start_at = None
         try:
             self._program = _current(self._task.kind, self._program)
-            # gobgpd ends at once (3.10) or lives on without an API (4.8) when its socket is already there.
-            self._task.place.api_socket.unlink(missing_ok=True)
+            argv = self._care.command_line(self._program, self._task.wish)
             writer = self._output.open()
             try:
-                argv = self._task.kind.command_line(self._program, self._task.wish)
                 self._daemon = daemon.start(argv, output=writer, version=self._program.version)
             finally:
                 os.close(writer)
-        except (OSError, DaemonMissing) as exc:
+        except (OSError, DaemonMissing, Refusal) as exc:
             self._could_not_start(str(exc))
         else:
-            self._failure = ""
+            self._failure, self._untold = "", False
             self._watch(self._daemon)
             say("info", "daemon_started", pid=self._daemon.identity.pid, version=self._daemon.version)
 
@@ -137,6 +145,7 @@ class Supervisor:
         self._selector.unregister(over.pidfd)
         self._drain()
         self._last_exit = over.close()
+        self._kill_at = None
         say(
             "info" if over.told_to_end else "warning",
             "daemon_ended",
@@ -144,8 +153,9 @@ class Supervisor:
             exit=str(self._last_exit),
             last_output=[] if over.told_to_end else self._output.last_lines(),
         )
+        self._care.ended()
         self._record()
-        if not self._stop:
+        if not self._stop and self._care.wants_one():
             self._restarts += 1
             self._schedule(self._delay_after(over))
 
@@ -172,6 +182,8 @@ class Supervisor:
         moments = [self._tidy_at, *(at for at in (self._start_at, self._kill_at) if at is not None)]
         if self._daemon and not self._daemon.ready:
             moments.append(time.monotonic() + _READY_POLL_SECONDS)
+        elif self._daemon and self._care.watch_seconds is not None:
+            moments.append(time.monotonic() + self._care.watch_seconds)
         return max(0.0, min(moments) - time.monotonic())
 
     def _keep_time(self, instant: float) -> None:
@@ -193,11 +205,17 @@ class Supervisor:
         if alive.ready:
             if alive.age > SHORT_LIFE:
                 self._lives.steady()
-        elif daemon.accepts(self._task.place.api_socket):
+            if fault := self._care.fault(alive):
+                say("error", "daemon_faulty", pid=alive.identity.pid, fault=fault)
+                alive.send(signal.SIGKILL)
+        elif self._care.is_ready(alive):
             alive.ready = True
             self._answer_restarts()
+            if self._untold:
+                self._untold = False
+                self._care.tell(alive)
         elif alive.age > _READY_SECONDS and not alive.given_up:
-            # 4.8 goes on without an API when one of its addresses cannot be listened on.
+            # gobgpd 4.8 goes on without an API when one of its addresses cannot be listened on.
             alive.given_up = True
             say("error", "daemon_without_api", pid=alive.identity.pid, seconds=_READY_SECONDS)
             alive.send(signal.SIGKILL)
@@ -210,8 +228,8 @@ class Supervisor:
                 answer(protocol.render_done(self.dump()))
             case Command.HANG_UP:
                 answer(self._hang_up(order.address))
-            case Command.RELOAD:
-                answer(protocol.render_refusal(self._task.kind.no_reload))
+            case Command.RELOAD | Command.REPORT | Command.REMOVE:
+                answer(self._carried_out(order))
             case _ if self._stop and order.command is Command.RESTART:
                 answer(protocol.render_refusal("the sidecar is stopping"))
             case Command.RESTART:
@@ -227,11 +245,42 @@ class Supervisor:
         if self._daemon is None:
             return protocol.render_done(self.dump())
         try:
-            ended = hangup.hang_up(self._daemon.identity.pid, address)
-        except (OSError, ValueError) as exc:
+            ended = self._care.hang_up(self._daemon, address)
+        except (OSError, ValueError, Refusal) as exc:
             return protocol.render_refusal(f"the connection to {address} cannot be ended quietly: {exc}")
         say("info", "hung_up", address=address, connections=ended)
         return protocol.render_done(self.dump())
+
+    def _carried_out(self, order: Order) -> bytes:
+        try:
+            match order.command:
+                case Command.RELOAD:
+                    self._reload()
+                case Command.REMOVE:
+                    self._care.remove(order.address)
+                case _ if self._daemon is not None:
+                    self._care.report(self._daemon, self._program)
+        except (OSError, ValueError, Refusal, DaemonMissing) as exc:
+            return protocol.render_refusal(str(exc))
+        return protocol.render_done(self.dump())
+
+    def _reload(self) -> None:
+        """Take the configuration that lies ready: start, tell, or end the daemon. Raises Refusal."""
+        self._program = _current(self._task.kind, self._program)
+        self._care.take_config(self._program)
+        alive = self._daemon
+        if not self._care.wants_one():
+            self._start_at = None
+            if alive is not None:
+                self._kill_at = time.monotonic() + _GOODBYE_SECONDS
+                self._tell_to_end(alive, signal.SIGTERM)
+        elif alive is None:
+            self._start_at = time.monotonic()
+        elif alive.ready and not alive.told_to_end:
+            self._care.tell(alive)
+        else:
+            # It may not be ready for the signal, and have read what was there before.
+            self._untold = True
 
     def _kill_or_start(self) -> None:
         if self._daemon:

@@ -63,7 +63,7 @@ def test_an_order_reads_as_documented(line: bytes, order: Order) -> None:
         (b'{"order": "restart"}', "not an order"),
         (
             b'{"command": "explode"}',
-            "unknown command 'explode'; there are restart, reload, stop, hang-up, dump",
+            "unknown command 'explode'; there are restart, reload, stop, hang-up, report, remove, dump",
         ),
         (b'{"command": 7}', "unknown command 7"),
         (b'{"command": "stop", "withdraw": "yes"}', "stop takes no withdraw but true or false"),
