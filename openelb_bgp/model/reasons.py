@@ -84,6 +84,10 @@ class Reason(enum.StrEnum):
     NO_ADD_PATH = "NoAddPath"
     SEND_MAX_TOO_SMALL = "SendMaxTooSmall"
     STAND_IN = "StandIn"
+    NO_VRID = "NoVrid"
+    VRID_CONFLICT = "VridConflict"
+    VRID_IN_USE = "VridInUseByOther"
+    NOT_NEEDED = "NotNeeded"
     NOT_PROVEN = "ForwardingNotProven"
     ANNOUNCED_UNPROVEN = "AnnouncedUnproven"
     NOT_OWNER = "NotOwner"
@@ -112,6 +116,7 @@ class Reason(enum.StrEnum):
     SIDECAR_UNKNOWN_API = "SidecarUnknownApi"
     SIDECAR_OUTDATED = "SidecarOutdated"
     REJECTED_BY_GOBGP = "RejectedByGoBGP"
+    REFUSED_BY_KEEPALIVED = "RefusedByKeepalived"
     STATE_NOT_WRITTEN = "StateNotWritten"
     PROBING_IMPOSSIBLE = "ProbingImpossible"
 
