@@ -10,7 +10,7 @@ from openelb_bgp.runtime import log as logging
 from openelb_bgp.runtime import process
 from openelb_bgp.runtime.health import serve_health
 from openelb_bgp.settings import ControllerSettings, SpeakerSettings
-from openelb_bgp.sidecars import end_gobgpd
+from openelb_bgp.sidecars import end_gobgpd, end_keepalived
 from openelb_bgp.speaker import Speaker
 
 
@@ -41,3 +41,4 @@ async def _serve(
         # Nobody is left to bury it.
         await speaker.leave()
         await end_gobgpd(speaker_settings)
+        await end_keepalived(speaker_settings)

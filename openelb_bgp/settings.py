@@ -25,7 +25,7 @@ _ABOUT_FLAGS: Mapping[str, str] = {
     "--api-hosts": "gobgpd's API is open there too: whoever reaches it owns your routes",
     "--bind-addr": "no effect: speakers do not watch each other in this version",
     "--bind-port": "no effect: speakers do not watch each other in this version",
-    "--keepalived-args": "no effect: this version starts no keepalived",
+    "--keepalived-args": "no effect: what keepalived is started with is ours to know",
     "--log-path": "no effect: the log goes to standard error",
     "--readiness-addr": "no effect: /readyz is served on --metrics-addr",
     "--secret": "no effect: the key protects nothing here, and its default is public",
@@ -152,6 +152,7 @@ class SpeakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     runtime_dir: Path = DEFAULT_RUNTIME
     gobgpd: Path | None = None
+    keepalived: Path | None = None
     gobgp_target: str | None = None
     await_sidecar: bool = False
     api_hosts: str | None = None

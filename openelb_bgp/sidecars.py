@@ -22,6 +22,7 @@ from openelb_bgp.host.busy import Connection, OthersBgp
 from openelb_bgp.plugins import Workplace
 from openelb_bgp.settings import SpeakerSettings
 from openelb_bgp.sidecar import client as sidecar
+from openelb_bgp.sidecar.kinds import KEEPALIVED
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +70,16 @@ async def end_gobgpd(settings: SpeakerSettings) -> None:
         await sidecar.stop(settings.runtime_dir, withdraw=settings.withdraw_on_exit)
     except sidecar.SidecarError as error:
         log.warning("gobgpd_not_ended", error=str(error))
+
+
+async def end_keepalived(settings: SpeakerSettings) -> None:
+    """End the keepalived that goes with a machine's `run`, if there is one: the next nodes take over."""
+    if sidecar.find(settings.runtime_dir, KEEPALIVED) is None:
+        return
+    try:
+        await sidecar.stop(settings.runtime_dir, withdraw=True, kind=KEEPALIVED)
+    except sidecar.SidecarError as error:
+        log.warning("keepalived_not_ended", error=str(error))
 
 
 class KeptGobgpd:

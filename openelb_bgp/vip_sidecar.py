@@ -1,7 +1,7 @@
 """Joins the vip announcer to the keepalived under the sidecar beside it.
 
-The configuration and the FIFO of state changes lie in the sidecar's folder, which both see; orders go over its
-socket.
+The configuration and the FIFO of state changes lie in the sidecar's folder, which both see; orders go over
+its socket.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ from pathlib import Path
 import structlog
 
 from openelb_bgp.plugins import Workplace
-from openelb_bgp.settings import SpeakerSettings
 from openelb_bgp.sidecar import client as sidecar
 from openelb_bgp.sidecar.client import Command, Dump
 from openelb_bgp.sidecar.keepalived import CANDIDATE, CONFIG, REPORT
@@ -25,7 +24,9 @@ from openelb_bgp.vip.port import ConfigRefused, KeeperUnavailable, Life
 log = structlog.get_logger(__name__)
 
 _REPORT_SECONDS = 2.0
+_READ_BYTES = 65_536
 _POLL_SECONDS = 0.02
+_SEE = "; see the log of the container keepalived, which manifests/overlays/vip adds"
 
 
 def vip_announcer(workplace: Workplace) -> VipAnnouncer:
@@ -42,16 +43,6 @@ def vip_announcer(workplace: Workplace) -> VipAnnouncer:
         wake=workplace.wake,
         ignore_exclude_label=settings.ignore_exclude_lb,
     )
-
-
-async def end_keepalived(settings: SpeakerSettings) -> None:
-    """End the keepalived that goes with a machine's `run`, if there is one: the next nodes take over."""
-    if sidecar.find(settings.runtime_dir, KEEPALIVED) is None:
-        return
-    try:
-        await sidecar.stop(settings.runtime_dir, withdraw=True, kind=KEEPALIVED)
-    except sidecar.SidecarError as error:
-        log.warning("keepalived_not_ended", error=str(error))
 
 
 class KeptKeepalived:
@@ -116,9 +107,10 @@ class KeptKeepalived:
         path = self._place.folder / REPORT
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REPORT_SECONDS):
-                while not (found := _read(path)).endswith(b"]"):
+                while True:
+                    if (found := _read(path)).endswith(b"]"):
+                        return found
                     await asyncio.sleep(_POLL_SECONDS)
-                return found
         return b""
 
     async def _order(self, command: Command, address: str = "") -> Dump:
@@ -130,8 +122,7 @@ class KeptKeepalived:
         except sidecar.OrderRefused:
             raise
         except sidecar.SidecarError as error:
-            hint = "" if self._starts else "; see the log of the container keepalived (manifests/overlays/vip)"
-            raise KeeperUnavailable(f"{error}{hint}") from error
+            raise KeeperUnavailable(f"{error}{'' if self._starts else _SEE}") from error
 
     @contextlib.contextmanager
     def listening(self, told: Callable[[str], None]) -> Iterator[Callable[[], None]]:
@@ -172,7 +163,8 @@ class _Ear:
         if self._descriptor is None:
             return
         with contextlib.suppress(BlockingIOError):
-            *lines, self._rest = (self._rest + os.read(self._descriptor, 65536).decode(errors="replace")).split("\n")
+            heard = self._rest + os.read(self._descriptor, _READ_BYTES).decode(errors="replace")
+            *lines, self._rest = heard.split("\n")
             for line in lines:
                 self._told(line)
 

@@ -143,17 +143,22 @@ def speaker_options() -> Callable[[Command], Command]:
                 type=_FOLDER,
                 default=settings.DEFAULT_RUNTIME,
                 show_default=True,
-                help="Folder for gobgpd's socket and pid file.",
+                help="Folder for what gobgpd and keepalived are reached by, and pid files.",
             ),
             click.option(
                 "--gobgpd",
                 type=click.Path(path_type=Path),
                 help="The gobgpd to start; else the one that `make setup` fetched, else that on PATH.",
             ),
+            click.option(
+                "--keepalived",
+                type=click.Path(path_type=Path),
+                help="The keepalived to start for pools of protocol vip; else the one on PATH.",
+            ),
             click.option("--gobgp-target", help="A gobgpd that runs already: unix:///PATH or HOST:PORT."),
             go_flag(
                 "--await-sidecar",
-                says="Start no gobgpd: its sidecar over --runtime-dir is in another container.",
+                says="Start no gobgpd and no keepalived: their sidecars are in containers of their own.",
             ),
             click.option(
                 "--api-hosts", help="Open gobgpd's API here too. Whoever reaches it owns your routes."
@@ -258,6 +263,7 @@ def speaker_from(values: dict[str, Any]) -> settings.SpeakerSettings:
         node=node,
         runtime_dir=values["runtime_dir"],
         gobgpd=values["gobgpd"] or _fetched_gobgpd(),
+        keepalived=values["keepalived"],
         gobgp_target=values["gobgp_target"],
         await_sidecar=values["await_sidecar"],
         api_hosts=values["api_hosts"],

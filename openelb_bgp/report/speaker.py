@@ -50,6 +50,9 @@ KNOWN_HERE_ONLY = frozenset(
         Reason.SIDECAR_UNKNOWN_API,
         Reason.SIDECAR_OUTDATED,
         Reason.REJECTED_BY_GOBGP,
+        Reason.REFUSED_BY_KEEPALIVED,
+        Reason.NO_VRID,
+        Reason.VRID_CONFLICT,
         Reason.STATE_NOT_WRITTEN,
     }
 )

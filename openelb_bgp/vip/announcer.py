@@ -29,7 +29,7 @@ from .masters import reported, takeovers
 from .model import Instance
 from .plan import VipPlan
 from .plan import plan as make_plan
-from .port import Keeper, KeeperUnavailable, Life
+from .port import ConfigRefused, Keeper, KeeperUnavailable, Life
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,8 @@ _BATCH = 0.5
 """Seconds between two reloads at least: each has keepalived announce all its addresses anew."""
 _RETRY = 30.0
 """Seconds until what keepalived refused is tried again: the interface may have come, or an update."""
+_GOODBYE, _GLANCE = 5.0, 0.05
+"""Seconds that its end may take, and between two looks whether it has come."""
 _FIGURES = 15.0
 """Seconds between two reports of keepalived on its instances."""
 
@@ -184,21 +186,22 @@ class VipAnnouncer:
         if before is not None:
             won = [one for name, one in now.items() if name not in before]
             known = {**self._holders, **holders}
-            yield from takeovers(
-                won, self._plan.buckets, known, snapshot, facts, self._plan.services
-            )
+            yield from takeovers(won, self._plan.buckets, known, snapshot, facts, self._plan.services)
         self._holders = holders
 
     async def close(self, *, withdraw: bool) -> None:
-        """Let go of keepalived. With `withdraw` it says goodbye first, and the next nodes take over at once."""
-        if withdraw:
-            with contextlib.suppress(KeeperUnavailable):
-                await self._keeper.connect()
-                if self._keeper.config():
-                    await self._keeper.load("")
-                async with asyncio.timeout(5.0):
-                    while (await self._keeper.connect()).pid is not None:
-                        await asyncio.sleep(0.05)
+        """Let go of keepalived. With `withdraw` it says goodbye first, and others take over at once."""
+        if withdraw and self._keeper.config():
+            with contextlib.suppress(KeeperUnavailable, ConfigRefused, TimeoutError):
+                await self._keeper.load("")
+                async with asyncio.timeout(_GOODBYE):
+                    await self._until_gone()
+
+    async def _until_gone(self) -> None:
+        while True:
+            if (await self._keeper.connect()).pid is None:
+                return
+            await self._clock.sleep(_GLANCE)
 
     # What is said
 
@@ -262,8 +265,8 @@ class VipAnnouncer:
             yield Problem(
                 object=KEEPALIVED,
                 reason=Reason.REFUSED_BY_KEEPALIVED,
-                message=f"keepalived refuses its configuration: {self._loading.refused}; the one before stays in "
-                "effect, and this one is tried again every 30 s",
+                message=f"keepalived refuses its configuration: {self._loading.refused}; the one before "
+                "stays in effect, and this one is tried again every 30 s",
             )
 
     def _blocked(self, made: VipPlan) -> dict[ObjectRef, Refused]:

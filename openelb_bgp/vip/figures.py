@@ -22,17 +22,17 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     strangers: int = 0
 
 
-class _Data(msgspec.Struct):
+class _Data(msgspec.Struct, frozen=True):
     iname: str = ""
 
 
-class _Stats(msgspec.Struct):
+class _Stats(msgspec.Struct, frozen=True):
     advert_rcvd: int = 0
     advert_sent: int = 0
     addr_list_err: int = 0
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, frozen=True):
     data: _Data = _Data()
     stats: _Stats = _Stats()
 
@@ -60,6 +60,6 @@ def strangers(
             yield Problem.of(
                 ref(Kind.EIP, one.pool),
                 Reason.VRID_IN_USE,
-                f"somebody else on {one.interface} uses VRID {one.vrid} for IPv{one.version}: another "
-                "cluster, or a router; both go on beside each other, but name free ones in spec.vip.virtualRouterIds",
+                f"somebody else on {one.interface} uses VRID {one.vrid} for IPv{one.version}, a cluster "
+                "or a router; both go on beside each other: name free ones in spec.vip.virtualRouterIds",
             )

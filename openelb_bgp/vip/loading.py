@@ -49,7 +49,7 @@ class Loading:
         self.blocked, self.refused = {}, ""
 
     async def load(self, instances: tuple[Instance, ...]) -> bool:
-        """Have it loaded; False where keepalived does not take it, not even in part. Raises KeeperUnavailable."""
+        """Have it loaded; False where keepalived takes no part of it. Raises KeeperUnavailable."""
         try:
             await self._try(self.text(instances))
         except ConfigRefused as error:

@@ -9,6 +9,7 @@ the next in each order.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -40,6 +41,8 @@ def _places(
     node: str, chosen: Sequence[int], lists: Sequence[Sequence[str]], routers: Sequence[str], *, depth: int
 ) -> list[int]:
     """Where the node goes in each of the chosen lists, which are the same up to `depth`."""
+    if not chosen:
+        return []
     place = dict.fromkeys(chosen, depth)
     present = len(lists[chosen[0]]) - depth
     if present <= 0:
@@ -49,16 +52,28 @@ def _places(
     led: dict[str, list[int]] = {}
     for one in chosen:
         led.setdefault(lists[one][depth], []).append(one)
+    given: Counter[str] = Counter()
     for _ in range(_share(node, chosen, routers, present + 1)):
-        richest = max(led, key=lambda head: (len(led[head]), score(head, node)))
-        taken = min(led[richest], key=lambda one: score(routers[one], node))
-        led[richest].remove(taken)
+        richest = max(led, key=lambda head: (len(led[head]), -given[head], score(head, node)))
+        given[richest] += 1
+        led[richest].remove(_commonest(led[richest], lists, depth + 1, by=node))
         if not led[richest]:
             del led[richest]
     for rest in led.values():
         for one, deeper in zip(rest, _places(node, rest, lists, routers, depth=depth + 1), strict=True):
             place[one] = deeper
     return [place[one] for one in chosen]
+
+
+def _commonest(chosen: Sequence[int], lists: Sequence[Sequence[str]], depth: int, *, by: str) -> int:
+    """One of the lists without which the rest are shared out as evenly as before, from that depth on."""
+    led: dict[str, list[int]] = {}
+    for one in chosen:
+        led.setdefault(lists[one][depth] if depth < len(lists[one]) else "", []).append(one)
+    richest = max(led, key=lambda head: (len(led[head]), score(head, by)))
+    if not richest or depth >= _SHARED_OUT:
+        return led[richest][0]
+    return _commonest(led[richest], lists, depth + 1, by=by)
 
 
 def _share(node: str, chosen: Sequence[int], routers: Sequence[str], nodes: int) -> int:
