@@ -4,9 +4,10 @@ COMMANDS = {
     "run": "Controller and speaker of one machine, over a folder of manifests.",
     "controller": "Give addresses to Services and keep every status true.",
     "speaker": "Announce this node's addresses.",
-    "sidecar": "Run gobgpd beside a speaker, and restart it when it ends.",
+    "sidecar": "Run gobgpd or keepalived beside a speaker, and restart it.",
     "get": "Show objects with their status, as kubectl get would.",
     "plan": "Show what a node would announce, and why not the rest.",
+    "vip": "Show who is VRRP master of each address, and who comes next.",
     "validate": "Check manifests as admission would.",
 }
 

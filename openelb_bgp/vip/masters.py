@@ -20,13 +20,16 @@ _MOST_SERVICES = 10
 """Services of one bucket that get an event each; of more, the pool's event tells."""
 
 
+def reporting(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Nodes with each address that they hold, as Speakers report it."""
+    for name, speaker in sorted(snapshot.speakers.items()):
+        for text in speaker.status.vip.master:
+            yield name, text
+
+
 def reported(snapshot: Snapshot) -> dict[Address, str]:
     """Which node holds each address, as Speakers report it; of two the last by name."""
-    return {
-        parse_address(text): name
-        for name, speaker in sorted(snapshot.speakers.items())
-        for text in speaker.status.vip.master
-    }
+    return {parse_address(text): name for name, text in reporting(snapshot)}
 
 
 def bucket_of(instance: Instance, plan: BucketPlan) -> Bucket | None:
