@@ -251,6 +251,10 @@ def test_what_concerns_no_owned_address_does_not_even_reach_us(two: Lan, client:
 def test_a_loser_does_not_answer_what_came_before_it_lost(two: Lan, client: Host) -> None:
     async def scenario(owner: Owner) -> None:
         await quiet(owner, client, VIP, VIP6, FOREIGN)
+        for address in (VIP, VIP6):
+            client.send(client.asks(address))
+            await client.hears_about(address)
+        client.heard.clear()
         # Nothing is read before the loop goes on.
         client.send(*[client.asks(address) for address in (VIP, VIP6) for _ in range(50)])
         owner.own(FOREIGN)
