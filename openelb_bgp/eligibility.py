@@ -54,8 +54,11 @@ class Backends(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     refused: Refused | None = None
 
 
-def backends(slices: Sequence[EndpointSlice], family: Family) -> Backends:
-    """The endpoints that traffic to an address of that family can reach."""
+def backends(slices: Sequence[EndpointSlice], family: Family, *, in_cluster: bool = False) -> Backends:
+    """The endpoints that traffic to an address of that family can reach.
+
+    `in_cluster` says that Kubernetes writes them, for what is said where there are none.
+    """
     ready: dict[str, int] = {}
     leaving: dict[str, int] = {}
     seen = 0
@@ -70,7 +73,7 @@ def backends(slices: Sequence[EndpointSlice], family: Family) -> Backends:
                 leaving[endpoint.node] = leaving.get(endpoint.node, 0) + 1
     if found := ready or leaving:
         return _backends(tuple(sorted(found.items())) if len(found) > 1 else tuple(found.items()))
-    return Backends(by_node={}, refused=_no_endpoints(slices, family, seen=seen))
+    return Backends(by_node={}, refused=_no_endpoints(slices, family, seen=seen, in_cluster=in_cluster))
 
 
 @lru_cache(maxsize=4096)
@@ -79,11 +82,17 @@ def _backends(counts: tuple[tuple[str, int], ...]) -> Backends:
     return Backends(by_node=dict(counts))
 
 
-def _no_endpoints(slices: Sequence[EndpointSlice], family: Family, *, seen: int) -> Refused:
+def _no_endpoints(slices: Sequence[EndpointSlice], family: Family, *, seen: int, in_cluster: bool) -> Refused:
     if seen:
         return Refused(
             Reason.NO_ENDPOINTS,
             f"none of its {seen} {family} endpoints is ready; look at the pods behind it",
+        )
+    if in_cluster:
+        return Refused(
+            Reason.NO_ENDPOINTS,
+            f"it has no {family} endpoint; look at its selector, and at the pods that it should match "
+            "(kubectl get endpointslices)",
         )
     what = "no EndpointSlice" if not slices else f"no {family} endpoint in its EndpointSlices"
     return Refused(
@@ -245,7 +254,8 @@ def eligible_nodes(
     eligibility: Eligibility,
 ) -> Candidates:
     """Who may announce that address of a Service: the whole question in one call."""
-    endpoints = backends(snapshot.slices.get(service.key, ()), Family.of(address))
+    slices, family = snapshot.slices.get(service.key, ()), Family.of(address)
+    endpoints = backends(slices, family, in_cluster=snapshot.in_cluster)
     return eligibility.candidates(service, endpoints, selector=selector)
 
 

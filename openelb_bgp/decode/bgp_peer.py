@@ -27,9 +27,10 @@ def bgp_peer(meta: Meta, spec: wire.BgpPeerSpec, findings: Findings) -> BgpPeer:
     conf = spec.conf or wire.NeighborConf()
     address = _neighbor(conf, findings)
     multihop, ttl_security = _ttls(spec, findings)
-    if conf.peer_as is None:
-        remedy = "write the neighbour's AS number, or 0 for whatever eBGP AS it shows"
-        findings.missing("spec.conf.peerAs", remedy)
+    if conf.peer_as is None and not findings.mentions("spec.conf.peerAs"):
+        # OpenELB's own types drop a 0 when they write, and its gobgpd took whoever came.
+        problem = "is missing, and counts as 0: any eBGP AS that the neighbour shows is taken"
+        findings.left_out("spec.conf.peerAs", None, problem, "write the neighbour's AS number")
     return BgpPeer(
         meta=meta,
         peer_asn=conf.peer_as or 0,

@@ -6,7 +6,7 @@ import sys
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address, Family, read_address
 from openelb_bgp.model.meta import EMPTY, Kind, Meta
-from openelb_bgp.model.services import Endpoint, EndpointSlice, Ingress, Service, ServicePort
+from openelb_bgp.model.services import Endpoint, EndpointSlice, Ingress, IngressPort, Service, ServicePort
 
 from .findings import Findings
 from .metadata import key_of
@@ -103,7 +103,10 @@ def _is_known(protocol: str | None, path: str, findings: Findings) -> bool:
 
 
 def _ingress(one: wire.Ingress) -> Ingress:
-    return Ingress(address_or_none(one.ip), one.hostname or "", sys.intern(one.ip_mode or ""))
+    ports = tuple(
+        IngressPort(port.port or 0, port.protocol or "", port.error or "") for port in one.ports or ()
+    )
+    return Ingress(address_or_none(one.ip), one.hostname or "", sys.intern(one.ip_mode or ""), ports)
 
 
 def _endpoint_of(one: wire.Endpoint) -> Endpoint:

@@ -118,7 +118,7 @@ def _meta(meta: Meta, overlay: Overlay) -> Meta:
 
 
 def _ingress(one: LoadBalancerIngress) -> Ingress:
-    return Ingress(address_or_none(one.ip), one.hostname, sys.intern(one.ip_mode))
+    return Ingress(address_or_none(one.ip), one.hostname, sys.intern(one.ip_mode), one.ports)
 
 
 def _interned(one: Condition) -> Condition:

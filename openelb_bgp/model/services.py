@@ -18,12 +18,21 @@ class ServicePort(msgspec.Struct, frozen=True, gc=False):
     node_port: int = 0
 
 
+class IngressPort(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What another load balancer says of one port of its address (core/v1, PortStatus)."""
+
+    port: int = 0
+    protocol: str = ""
+    error: str = ""
+
+
 class Ingress(msgspec.Struct, frozen=True, gc=False):
     """One entry of status.loadBalancer.ingress; `ip` is None for a hostname or unreadable text."""
 
     ip: Address | None
     hostname: str = ""
     ip_mode: str = ""
+    ports: tuple[IngressPort, ...] = ()
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -31,7 +31,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     are used all the same. `pods` are those of speakers. `listed` holds the kinds that have been listed whole
     at least once: nothing is withdrawn or released before every kind that the decision needs is in it.
     `unseen` says why objects may exist all the same that nobody has seen, and what helps; empty where that
-    cannot be.
+    cannot be. `in_cluster` says that Kubernetes writes EndpointSlices, not people.
     """
 
     revision: int = 0
@@ -50,6 +50,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     warnings: Mapping[ObjectRef, tuple[Defect, ...]] = EMPTY
     listed: frozenset[Kind] = frozenset()
     unseen: str = ""
+    in_cluster: bool = False
 
     @property
     def bgp_conf(self) -> BgpConf | None:

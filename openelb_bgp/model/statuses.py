@@ -13,6 +13,7 @@ from msgspec import Meta
 from .conditions import Condition
 from .meta import ObjectRef
 from .reasons import Reason
+from .services import IngressPort
 
 ESTABLISHED = "ESTABLISHED"
 """The session state in which routes are exchanged (RFC 4271, 8.2.2)."""
@@ -147,6 +148,7 @@ class LoadBalancerIngress(
     ip: str = ""
     hostname: str = ""
     ip_mode: str = ""
+    ports: tuple[IngressPort, ...] = ()
 
 
 class LoadBalancerStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

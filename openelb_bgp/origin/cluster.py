@@ -49,7 +49,7 @@ async def opened_cluster(
     component = _CONTROLLER if node is None else _SPEAKER
     timeouts = Timeouts(request=settings.request_seconds)
     async with Client(access, clock, manager=component, timeouts=timeouts) as client:
-        store = Store()
+        store = Store(in_cluster=True)
         scope = _with_pods(CONTROLLER if node is None else SPEAKER, settings.namespace)
         book = EventBook(Reporter(component, settings.instance))
         if node is None:

@@ -69,7 +69,7 @@ def written(service: Service, write: StatusWrite) -> Service:
         finalizers=tuple(one for one in service.meta.finalizers if one not in write.remove_finalizers),
     )
     entries = tuple(
-        Ingress(parse_address(one.ip) if one.ip else None, one.hostname, one.ip_mode)
+        Ingress(parse_address(one.ip) if one.ip else None, one.hostname, one.ip_mode, one.ports)
         for one in status.load_balancer.ingress
     )
     return msgspec.structs.replace(service, meta=meta, ingress=entries, conditions=status.conditions)

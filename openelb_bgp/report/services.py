@@ -94,4 +94,4 @@ def _foreign(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
 
 def _entry(one: Ingress) -> LoadBalancerIngress:
     address = "" if one.ip is None else text_of(one.ip)
-    return LoadBalancerIngress(ip=address, hostname=one.hostname, ip_mode=one.ip_mode)
+    return LoadBalancerIngress(ip=address, hostname=one.hostname, ip_mode=one.ip_mode, ports=one.ports)

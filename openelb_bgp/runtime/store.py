@@ -52,8 +52,8 @@ class Store:
     kind that is listed again counts anew: an older etcd that was restored makes all numbers smaller.
     """
 
-    def __init__(self) -> None:
-        self._snapshot = Snapshot()
+    def __init__(self, *, in_cluster: bool = False) -> None:
+        self._snapshot = Snapshot(in_cluster=in_cluster)
         self._listeners: list[Callable[[], None]] = []
         self._service_of: dict[Key, Key] = {}
         self._revisions: dict[type[Resource], int] = {}

@@ -95,6 +95,7 @@ async def test_addresses_are_written_once_and_then_nothing_is(
         within=15,
         what="the last word",
     )
+    assert "look at its selector" in seen.condition(name, "Announced")["message"]
     version = _version(seen.service(name))
     await stays(lambda: _version(seen.service(name)) == version, during=3.0, what="the Service unwritten")
 
@@ -214,7 +215,9 @@ async def test_an_address_of_another_load_balancer_is_reported_and_stays(
     ours: Ours, pool: Object, api: Api, seen: Seen, namespace: str
 ) -> None:
     made = api.create(web(namespace))
-    theirs = [{"ip": "10.0.0.1", "ipMode": "VIP"}]
+    # Whole, as a cloud's load balancer may write it.
+    ports = [{"port": 80, "protocol": "TCP", "error": "example.org/none"}, {"port": 81, "protocol": "UDP"}]
+    theirs = [{"ip": "10.0.0.1", "ipMode": "VIP", "ports": ports}]
     made["status"] = {"loadBalancer": {"ingress": theirs}}
     await seen.allocated(f"{namespace}/web")
     api.patch(
@@ -225,6 +228,7 @@ async def test_an_address_of_another_load_balancer_is_reported_and_stays(
         subresource="status",
     )
     await seen.allocated(f"{namespace}/web", "10.0.0.1", "192.0.2.1")
+    assert seen.service(f"{namespace}/web")["status"]["loadBalancer"]["ingress"][0] == theirs[0]
     await wait_until(
         lambda: "ForeignAddress" in dict(seen.events("web")), within=10, what="the event about it"
     )

@@ -66,6 +66,12 @@ def test_a_service_without_slices_is_told_how_to_write_one() -> None:
     assert keys.SERVICE_NAME_LABEL in found.refused.message
 
 
+def test_where_kubernetes_writes_them_the_selector_and_the_pods_are_what_to_look_at() -> None:
+    found = backends((), V4, in_cluster=True)
+    assert found.refused is not None
+    assert found.refused.message.startswith("it has no IPv4 endpoint; look at its selector, and at the pods")
+
+
 def test_endpoints_of_the_other_family_do_not_count() -> None:
     only_v4 = slices("web", endpoint("a"), families=(Family.IPV4,))
     assert backends(only_v4, Family.IPV4) == Backends(by_node={"a": 1})

@@ -118,7 +118,7 @@ class NeighborConf(msgspec.Struct, rename="camel", kw_only=True):
     ] = None
     peer_as: Annotated[
         Asn | None,
-        doc("The neighbour's AS number; 0 takes whatever eBGP AS it shows.", vital=True),
+        doc("The neighbour's AS number; 0 or absent takes whatever eBGP AS it shows.", vital=True),
     ] = None
     local_as: Annotated[
         Asn | None, doc("Our AS number towards this neighbour; 0 is the same as absent.", vital=True)

@@ -41,12 +41,21 @@ class ServiceSpec(msgspec.Struct, rename="camel", kw_only=True):
     health_check_node_port: NodePort | None = None
 
 
+class PortStatus(msgspec.Struct, kw_only=True):
+    """What is said of one port of an address."""
+
+    port: int | None = None
+    protocol: str | None = None
+    error: str | None = None
+
+
 class Ingress(msgspec.Struct, rename="camel", kw_only=True):
     """An address in a Service's status."""
 
     ip: str | None = None
     hostname: str | None = None
     ip_mode: str | None = None
+    ports: tuple[PortStatus, ...] | None = None
 
 
 class LoadBalancer(msgspec.Struct, kw_only=True):
