@@ -104,7 +104,11 @@ class Screen:
         for what, command in (
             *(_at_a_router(next(iter(lab.routers.values()))) if lab.routers else _on_a_lan(lab, address)),
             ("a request", f"ip netns exec {lab.client.name} curl -s http://{address}/"),
-            *(_in_cluster(lab.cluster) if lab.cluster is not None else _in_folder(lab)),
+            *(
+                _in_folder(lab)
+                if lab.cluster is None
+                else _in_cluster(lab.cluster, "bgppeer" if lab.routers else "eip")
+            ),
             ("the end", "make demo-down"),
         ):
             self._console.print(f"  [dim]# {escape(what)}[/]")
@@ -153,11 +157,11 @@ def _in_folder(lab: Lab) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _in_cluster(cluster: Cluster) -> tuple[tuple[str, str], ...]:
+def _in_cluster(cluster: Cluster, edited: str) -> tuple[tuple[str, str], ...]:
     kubectl = str(cluster.kubectl_script)
     return (
         ("the objects and what became of them", f"{kubectl} get {SHOWN}"),
-        ("an edit: look again afterwards", f"{kubectl} edit bgppeer"),
+        ("an edit: look again afterwards", f"{kubectl} edit {edited}"),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.lab import KUBERNETES, TOPOLOGIES, Lab
 from lab.steps import CLUSTER_TOUR, TOUR, Step
+from lab.steps.lan.cluster import LAYER2_CLUSTER_TOUR
 from lab.steps.lan.layer2 import LAYER2_TOUR, who_holds_what
 from lab.steps.lan.vip import VIP_TOUR, masters_spread
 from lab.steps.step import await_sessions
@@ -33,10 +34,11 @@ class Tour:
         return (mode == KUBERNETES and self.in_cluster) or self.steps
 
 
+_LAN = TOPOLOGIES / "layer2.clab.yml"
 _ALL = (
     Tour("ecmp", TOPOLOGIES / "ecmp.clab.yml", TOUR, await_sessions, in_cluster=CLUSTER_TOUR),
-    Tour("layer2", TOPOLOGIES / "layer2.clab.yml", LAYER2_TOUR, who_holds_what),
-    Tour("vip", TOPOLOGIES / "layer2.clab.yml", VIP_TOUR, masters_spread, more=(TOPOLOGIES / "vip",)),
+    Tour("layer2", _LAN, LAYER2_TOUR, who_holds_what, in_cluster=LAYER2_CLUSTER_TOUR),
+    Tour("vip", _LAN, VIP_TOUR, masters_spread, more=(TOPOLOGIES / "vip",)),
 )
 TOURS: Mapping[str, Tour] = {tour.name: tour for tour in _ALL}
 

@@ -17,14 +17,14 @@ _AFTER = 2.0
 def kubectl_shows_what_became_of_it(lab: Lab) -> Finding:
     """The same state by kubectl: addresses in the Services, sessions at the peers, routes at the speakers."""
     address, _ = addresses(lab, "web")
-    text = _cluster(lab).kubectl("get", SHOWN)
+    text = cluster_of(lab).kubectl("get", SHOWN)
     expect(address in text, expected=f"{address} in what kubectl shows", seen=text)
     return Finding(f"kubectl get {SHOWN}: {address} is there.", (), (), text=text)
 
 
 def without_an_api_server_no_route_moves(lab: Lab) -> Finding:
     """etcd and the API server die, a speaker dies and comes back meanwhile: the network does not notice."""
-    cluster = _cluster(lab)
+    cluster = cluster_of(lab)
     address, _ = addresses(lab, "web")
     await_hops(lab, address, lab.nodes)
     await_sessions(lab)
@@ -57,7 +57,8 @@ def without_an_api_server_no_route_moves(lab: Lab) -> Finding:
     )
 
 
-def _cluster(lab: Lab) -> Cluster:
+def cluster_of(lab: Lab) -> Cluster:
+    """The control plane of a lab. StepFailed where it has none."""
     if lab.cluster is None:
         raise StepFailed(f"expected: a lab in cluster mode\nsaw: {lab.folder.path.name} follows a folder")
     return lab.cluster

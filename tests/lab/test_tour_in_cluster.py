@@ -9,6 +9,7 @@ from lab.cluster.api import OURS, ApiError
 from lab.lab import KUBERNETES, Lab, held_lab
 from lab.shell import wait_until
 from lab.steps import CLUSTER_TOUR, Step
+from tests.lab.finding import expect_holds
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +21,7 @@ def running(ecmp: Path) -> Iterator[Lab]:
 
 @pytest.mark.parametrize("step", CLUSTER_TOUR, ids=lambda step: step.run.__name__)
 def test_holds(running: Lab, step: Step) -> None:
-    finding = step.run(running)
-    assert finding.sentence
-    assert [len(row) for row in finding.rows] == [len(finding.columns)] * len(finding.rows)
+    expect_holds(step, running)
 
 
 def test_the_webhook_refuses_a_pool_that_overlaps_another(running: Lab) -> None:
