@@ -21,7 +21,6 @@ from openelb_bgp.report.services import OURS
 Body = dict[str, Any]
 """An object, or a change to one, as JSON has it."""
 
-_MAPS = ("used", "nodesConfStatus", "nodesPeerStatus")
 _OWN_CONDITIONS = OURS | {VALID, READY}
 
 
@@ -100,7 +99,7 @@ def _status(status: Status | None) -> Body:
 
 
 def _empty_maps(built: Body) -> list[str]:
-    return [name for name in _MAPS if built.get(name) == {}]
+    return [name for name, value in built.items() if value == {}]
 
 
 def _own(conditions: Sequence[Condition]) -> list[Body]:

@@ -6,11 +6,13 @@ from openelb_bgp.model.keys import ALLOCATED_CONDITION
 from openelb_bgp.model.meta import Kind, ref
 from openelb_bgp.model.statuses import (
     EipStatus,
+    Layer2Status,
     LoadBalancerIngress,
     LoadBalancerStatus,
     RouteCounts,
     ServiceStatus,
     SpeakerStatus,
+    VipStatus,
 )
 from openelb_bgp.ports import StatusWrite
 
@@ -155,3 +157,14 @@ def test_an_empty_map_is_left_out_and_taken_away_where_it_stays_all_the_same() -
     assert leftover(empty, {"status": {"used": {"192.0.2.1": "a/b"}}}) == {"status": {"used": None}}
     assert leftover(empty, {"status": {"usage": 0}}) is None
     assert leftover(used, {"status": {"used": {"192.0.2.1": "a/b"}}}) is None
+
+
+def test_a_speaker_that_no_longer_has_an_address_leaves_out_what_was_said_of_them() -> None:
+    """An object that is empty in place of another would be null in the API server, which refuses it."""
+    node = ref(Kind.SPEAKER, "node1")
+    holding, empty = (
+        StatusWrite(ref=node, status=SpeakerStatus(layer2=Layer2Status(owned=ips), vip=VipStatus(master=ips)))
+        for ips in (("192.0.2.1",), ())
+    )
+    assert {"layer2", "vip"} <= status_body(holding)["status"].keys()
+    assert not {"layer2", "vip"} & status_body(empty)["status"].keys()
