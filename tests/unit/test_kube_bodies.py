@@ -9,6 +9,7 @@ from openelb_bgp.model.statuses import (
     Layer2Status,
     LoadBalancerIngress,
     LoadBalancerStatus,
+    OwnedAddress,
     RouteCounts,
     ServiceStatus,
     SpeakerStatus,
@@ -162,9 +163,13 @@ def test_an_empty_map_is_left_out_and_taken_away_where_it_stays_all_the_same() -
 def test_a_speaker_that_no_longer_has_an_address_leaves_out_what_was_said_of_them() -> None:
     """An object that is empty in place of another would be null in the API server, which refuses it."""
     node = ref(Kind.SPEAKER, "node1")
+    owned = (OwnedAddress(address="192.0.2.1", interface="eth0"),)
     holding, empty = (
-        StatusWrite(ref=node, status=SpeakerStatus(layer2=Layer2Status(owned=ips), vip=VipStatus(master=ips)))
-        for ips in (("192.0.2.1",), ())
+        StatusWrite(ref=node, status=SpeakerStatus(layer2=layer2, vip=vip))
+        for layer2, vip in (
+            (Layer2Status(owned=owned), VipStatus(master=("192.0.2.2",))),
+            (Layer2Status(), VipStatus()),
+        )
     )
     assert {"layer2", "vip"} <= status_body(holding)["status"].keys()
     assert not {"layer2", "vip"} & status_body(empty)["status"].keys()

@@ -34,7 +34,7 @@ class Failover:
     struck: float
     """When it was struck, on the monotonic clock."""
     both: float
-    """The longest time after its return, seconds, for which two nodes answered for one address."""
+    """The longest time from then on, seconds, for which two nodes answered for one address."""
     stale: int
     """How often the node answered after its return for what was another's."""
 
@@ -70,14 +70,14 @@ def fail_over(
         back = time.monotonic()
         time.sleep(stay)
         learned = watch.learned(struck, not_of=victim)
-        both, stale = watch.two_answered(back), watch.stale(back, by=victim)
+        both, stale = watch.two_answered(struck), watch.stale(back, by=victim)
     return Failover(victim, taken, learned, watch.tally(), struck, both, stale)
 
 
 def expect_failover(found: Failover, *, both: float, loses: bool = True) -> None:
     """StepFailed unless all addresses moved soon, and requests were lost only meanwhile, if `loses` at all.
 
-    `both` is for how long two nodes may answer for one address once the node is back, seconds.
+    `both` is for how long two nodes may answer for one address, seconds.
     """
     expect(found.last <= _SLOWEST, expected=f"all taken within {_SLOWEST:g} s", seen=f"{found.last:.2f} s")
     latest = found.struck + max(found.last, *slowest(found.learned)) + TIMEOUT if loses else 0.0
@@ -89,7 +89,7 @@ def expect_failover(found: Failover, *, both: float, loses: bool = True) -> None
     )
     expect(
         found.both <= both,
-        expected=f"two nodes answer for one address for at most {both:g} s once {found.victim} is back",
+        expected=f"two nodes answer for one address for at most {both:g} s",
         seen=f"{found.both:.2f} s",
     )
 
@@ -106,9 +106,9 @@ def told(found: Failover, sentence: str) -> Finding:
         own = {address: taken.after for address, taken in found.taken.items() if taken.node == heir}
         tables = [[times[address] for address in own if address in times] for times in found.learned.values()]
         rows.append((heir, len(own), _span(list(own.values())), *(_span(times) for times in tables)))
-    columns = (f"{found.victim}'s addresses go to", "addresses", "answered after")
-    tables_of = (f"{client}'s table after" for client in found.learned)
-    return Finding(sentence, (*columns, *tables_of), rows, found.tally)
+    places = ("on the wire", *(f"in {client}'s table" for client in found.learned))
+    columns = (f"from {found.victim} to", "addresses", *(f"{place}: median, last" for place in places))
+    return Finding(sentence, columns, rows, found.tally)
 
 
 def cost(found: Failover) -> str:
@@ -124,4 +124,4 @@ def _span(seconds: Sequence[float]) -> str:
     """Median and last of some times."""
     if not seconds:
         return ""
-    return f"{median(seconds):.2f} s, last {max(seconds):.2f} s"
+    return f"{median(seconds):.2f}, {max(seconds):.2f} s"

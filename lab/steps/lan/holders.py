@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from lab.lab import Lab
 from lab.steps.lan.crowd import Crowd, addresses_of, assemble
 from lab.steps.lan.look import Mode, await_one_each, believed
-from lab.steps.step import Finding, expect, expect_none_lost
+from lab.steps.step import Finding, await_value, expect, expect_none_lost
 from lab.traffic import Tally, requests
 
 
@@ -31,14 +31,16 @@ def who_has_what(lab: Lab, mode: Mode, services: Collection[str]) -> Finding:
 
 
 def spread(lab: Lab, crowd: Crowd, *, fewest: int) -> Finding:
-    """The crowd's addresses are spread over all nodes, each with at least `fewest`; all can be reached."""
-    held = assemble(lab, crowd)
-    counts = Counter(held.values())
-    expect(
-        min(counts[node] for node in lab.nodes) >= fewest,
-        expected=f"at least {fewest} of {len(held)} addresses on each node",
-        seen=dict(counts),
+    """The crowd's addresses are spread over all nodes, each with at least `fewest`; all can be reached.
+
+    Nodes that came late take theirs only when they have proven steady.
+    """
+    held = await_value(
+        lambda: assemble(lab, crowd),
+        lambda held: all(list(held.values()).count(node) >= fewest for node in lab.nodes),
+        expected=f"at least {fewest} of the addresses on each node",
     )
+    counts = Counter(held.values())
     tally = _asked_by_all(lab, list(held))
     expect_none_lost(tally)
     _tables(lab, held)

@@ -27,7 +27,7 @@ class Mode:
     reported: Callable[[Mapping[str, Any]], Iterable[str]]
 
 
-LAYER2 = Mode("layer2", lambda status: status.get("layer2", {}).get("owned", ()))
+LAYER2 = Mode("layer2", lambda status: (one["address"] for one in status.get("layer2", {}).get("owned", ())))
 VIP = Mode("vip", lambda status: status.get("vip", {}).get("master", ()))
 
 

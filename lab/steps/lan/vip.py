@@ -13,7 +13,7 @@ from lab.steps.lan.watch import Watch
 from lab.steps.step import Finding, Step, await_value, expect_undisturbed
 
 CROWD = Crowd(VIP, like="vip-shop", count=15)
-"""Thirty addresses, each with a pod on every node."""
+"""Thirty addresses; their pod is on node4, which is never cut off."""
 TWO_MASTERS = 1.0
 """Seconds within which two that believe to be master have heard of each other: a few adverts."""
 _FEWEST = 2
@@ -119,9 +119,10 @@ def router_sees_a_clean_takeover(lab: Lab) -> Finding:
     mine = [one for one in adverts if one.vrid == vrid]
     change = next(at for at, one in enumerate(mine) if one.node != node)
     shown = mine[max(0, change - 3) : change + 3]
-    gap = mine[change].at - mine[change - 1].at
+    heir = mine[-1].node
+    gap = next(one.at for one in mine[change:] if one.node == heir) - mine[change - 1].at
     return Finding(
-        f"Virtual router {vrid}: {mine[change].node} followed {node} after {1000 * gap:.0f} ms.",
+        f"Virtual router {vrid}: {heir} followed {node} after {1000 * gap:.0f} ms.",
         ("time", "from", "virtual router", "priority"),
         [(f"{one.at - mine[change].at:+.3f} s", one.node, one.vrid, one.priority) for one in shown],
     )
@@ -147,7 +148,7 @@ def _await_nobody(lab: Lab, addresses: tuple[str, ...]) -> None:
 VIP_TOUR: tuple[Step, ...] = (
     Step(
         "Masters spread",
-        "Fifteen dual-stack Services with pods on all nodes: who is master of which?",
+        "Fifteen dual-stack Services, sixteen virtual routers: who is master of which?",
         masters_spread,
     ),
     Step(
