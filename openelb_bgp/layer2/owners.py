@@ -12,25 +12,13 @@ import msgspec
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.reasons import Reason, Refused
 
-from .planned import Placement
+from .planned import Contest, Placement
 from .ranks import Ranking
 
 STABLE_SECONDS = 30.0
 """How long a node that came back serves without a break before it takes addresses from others."""
 MOVES_WINDOW, MOST_MOVES = 180.0, 3
 """An address moves so often in so many seconds; at five, EVPN fabrics take it for a loop (RFC 7432, 15.1)."""
-
-
-class Contest(msgspec.Struct, frozen=True, kw_only=True):
-    """Nodes among which owners are chosen; addresses with the same ones share it.
-
-    `able` can answer. `settled` are those of them that may take an address from others; all, where none has
-    served for longer than the others by more than STABLE_SECONDS. `until` is when the next one is settled.
-    """
-
-    able: frozenset[str]
-    settled: frozenset[str]
-    until: float | None = None
 
 
 def contest(able: Collection[str], stable_since: Mapping[str, float], *, now: float) -> Contest:
@@ -50,6 +38,7 @@ class Choice(msgspec.Struct, frozen=True):
     """The owner of an address, why it is not the one before, and when time alone may change that."""
 
     owner: str
+    pinned: bool = False
     why: Refused | None = None
     until: float | None = None
 
@@ -64,17 +53,18 @@ def choose_owner(
     now: float,
 ) -> Choice:
     """The owner; empty where nobody can answer. `before` is where the address was in the last plan."""
-    if preferred in among.settled:
+    pinned = preferred in among.settled
+    if pinned:
         wanted, why = preferred, Refused(Reason.NOT_PREFERRED, f"the Service asks for node {preferred}")
     else:
         wanted = ranking.first(among.settled, address)
         why = Refused(Reason.NOT_OWNER, f"node {wanted} comes first by hash and has served long enough")
     if before is None or before.owner in ("", wanted) or before.owner not in among.able:
-        return Choice(wanted, until=among.until)
+        return Choice(wanted, pinned, until=among.until)
     recent = recent_moves(before.moves, now=now)
     if len(recent) >= MOST_MOVES:
         return Choice(before.owner, until=recent[-MOST_MOVES] + MOVES_WINDOW)
-    return Choice(wanted, why, among.until)
+    return Choice(wanted, pinned, why, among.until)
 
 
 def recent_moves(moves: tuple[float, ...], *, now: float) -> tuple[float, ...]:

@@ -24,8 +24,8 @@ from .claims import Claim, ClaimBook, read_claims
 from .neighbourhood import Ground, Neighbourhood
 from .notes import first_of_all, heartbeats, held_elsewhere, pool_statuses, reported_owners
 from .owned import Ownership, Spot
-from .owners import Contest, choose_owner, contest, recent_moves
-from .planned import DEFAULT_OPTIONS, Layer2Plan, Placement, PlanOptions
+from .owners import choose_owner, contest, recent_moves
+from .planned import DEFAULT_OPTIONS, Contest, Layer2Plan, Placement, PlanOptions
 from .ranks import Ranking
 
 __all__ = ["Layer2Plan", "PlanMemory", "plan"]
@@ -199,6 +199,8 @@ class _Planner:
             services=tuple([one.service.key for one in claims]),
             owner=choice.owner,
             since=now,
+            among=among,
+            pinned=choice.pinned,
             refused=refused,
         )
         made = self._with_history(made, before, reported, choice.why, claims, ground)

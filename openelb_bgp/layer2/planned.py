@@ -25,13 +25,29 @@ class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_OPTIONS = PlanOptions()
 
 
+class Contest(msgspec.Struct, frozen=True, kw_only=True):
+    """Nodes among which owners are chosen; addresses with the same ones share it.
+
+    `able` can answer. `settled` are those of them that may take an address from others; all, where none has
+    served for longer than the others by more than STABLE_SECONDS. `until` is when the next one is settled.
+    """
+
+    able: frozenset[str]
+    settled: frozenset[str]
+    until: float | None = None
+
+
+NOBODY = Contest(able=frozenset(), settled=frozenset())
+
+
 class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who answers for one address.
 
     `owner` is a node's name, empty for nobody. `since` is when this node saw it become the owner, `moves`
     when it went from one living owner to another or to a dead one's heir, the newest last (monotonic);
     moves older than what counts are left out. `before` is the owner that it came from last, empty for none,
-    and `why` the reason. `refused` is why this node does not answer for it.
+    and `why` the reason. It was chosen from `among`; `pinned`: because its Service asks for it. `refused`
+    is why this node does not answer for it.
     """
 
     address: Address
@@ -42,6 +58,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     moves: tuple[float, ...] = ()
     before: str = ""
     why: Refused | None = None
+    among: Contest = NOBODY
+    pinned: bool = False
     refused: Refused | None = None
 
 

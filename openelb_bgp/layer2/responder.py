@@ -111,6 +111,10 @@ class Responder:
             self._listen()
         self._start(spot for spot in self._owned if spot.interface in fresh)
 
+    def announce(self, spots: Iterable[Spot]) -> None:
+        """Announce those of them that are owned in a burst: somebody else has said that he has them."""
+        self._start(spot for spot in spots if spot in self._owned)
+
     def answer_until(self, instant: float) -> None:
         """Answer and announce nothing after that monotonic instant, unless told of a later one.
 

@@ -99,7 +99,8 @@ class Process:
             return self.told and (self.last.status.problems, self.last.left_out, self.last.settled)
 
         try:
-            await eventually(lambda: self.told and true(), within=within, what="the announcer")
+            # The list itself would be true by the time that it is looked at again.
+            await eventually(lambda: bool(self.told) and true(), within=within, what="the announcer")
         except AssertionError as exc:
             raise AssertionError(f"{exc}; it says {described()!r}") from None
 

@@ -1,0 +1,81 @@
+"""What follows when somebody else says on the wire that he has an address which this node holds. Pure.
+
+Two of our nodes that both believe in their ownership (a partition that has just healed, a memory that
+differs) settle it here, before any news has gone round: the one that comes later by rank yields. Among
+nodes that hear each other's heartbeats the plan decides, and the wire only helps a memory. A stranger is
+reported and not fought.
+"""
+
+import enum
+
+import msgspec
+
+from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.facts import Facts
+from openelb_bgp.model.reasons import Reason, Refused
+from openelb_bgp.model.snapshot import Snapshot
+
+from .owners import recent_moves
+from .planned import Layer2Plan, Placement
+from .ranks import rank
+
+
+class Verdict(enum.Enum):
+    """What this node does."""
+
+    DEFEND = "announce it again: the other comes later, and will yield"
+    YIELD = "leave it to the other, whose heartbeats are not heard yet"
+    ADOPT = "the other owns it from now on, as every plan says that has forgotten how often it moved"
+    BY_NODE = "another node answers that does not own it: report it"
+    FOREIGN = "a host that is none of our nodes has it: report it"
+
+
+def judge(placement: Placement, rival: str | None, facts: Facts) -> Verdict:
+    """What to do about a node (None for a stranger) that says it has an address of ours."""
+    if rival is None:
+        return Verdict.FOREIGN
+    own, address = facts.node, placement.address
+    comes_first = rank(rival, address) < rank(own, address)
+    if rival in placement.among.able:
+        adopts = comes_first and rival in placement.among.settled and not placement.pinned
+        return Verdict.ADOPT if adopts else Verdict.DEFEND
+    if is_heard(rival, facts):
+        return Verdict.BY_NODE
+    return Verdict.YIELD if comes_first else Verdict.DEFEND
+
+
+def is_heard(node: str, facts: Facts) -> bool:
+    """Whether its heartbeats are heard on any LAN: then it plans from the same facts."""
+    member = facts.members.others.get(node)
+    return member is not None and any(one.alive for one in member.interfaces.values())
+
+
+def nodes_by_mac(snapshot: Snapshot, facts: Facts) -> dict[str, str]:
+    """The nodes by the MACs of their interfaces, as their heartbeats and their Speakers tell."""
+    found = {
+        nic.mac: name for name, speaker in snapshot.speakers.items() for nic in speaker.status.interfaces
+    }
+    for name, member in facts.members.others.items():
+        found.update((one.mac, name) for one in member.interfaces.values())
+    found.update((link.mac, facts.node) for link in facts.links)
+    found.pop("", None)
+    return found
+
+
+def adopted(plan: Layer2Plan, address: Address, owner: str, *, now: float) -> Layer2Plan:
+    """The plan with another owner of an address, for the next one to remember."""
+    one = plan.placements[address]
+    moved = msgspec.structs.replace(
+        one,
+        owner=owner,
+        since=now,
+        moves=(*recent_moves(one.moves, now=now), now),
+        before=one.owner,
+        why=Refused(Reason.NOT_OWNER, f"node {owner} announces it, and comes first by hash"),
+        pinned=False,
+    )
+    return msgspec.structs.replace(
+        plan,
+        placements={**plan.placements, address: moved},
+        held={spot: how for spot, how in plan.held.items() if spot.address != address},
+    )
