@@ -33,7 +33,7 @@ from openelb_bgp.report.times import rfc3339
 from openelb_bgp.runtime import log as logging
 from openelb_bgp.runtime import process
 from openelb_bgp.runtime.health import Check, serve_health, turns
-from openelb_bgp.runtime.loop import Loop, WakeUp
+from openelb_bgp.runtime.loop import Loop, Throttle, WakeUp
 from openelb_bgp.runtime.pool_metrics import PoolMetrics
 from openelb_bgp.settings import ControllerSettings
 
@@ -126,6 +126,7 @@ class _Term:
             clock=self._clock,
             resync=_RESYNC_SECONDS,
             rest=_MOST_REST_SECONDS,
+            throttle=Throttle(),
         )
         self.stuck = turns(self._loop, self._clock)
 

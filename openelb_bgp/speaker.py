@@ -43,7 +43,7 @@ from openelb_bgp.ports import Announcer
 from openelb_bgp.runtime import log as logging
 from openelb_bgp.runtime import process
 from openelb_bgp.runtime.health import Check, serve_health, turns
-from openelb_bgp.runtime.loop import Loop, WakeUp
+from openelb_bgp.runtime.loop import Loop, Throttle, WakeUp
 from openelb_bgp.runtime.reporter import Reporter
 from openelb_bgp.settings import SpeakerSettings
 
@@ -99,7 +99,14 @@ class Speaker:
         self._reporter = Reporter(settings.node, sink=origin.sink, clock=origin.clock)
         self._started = origin.clock.monotonic()
         self._draining_since: float | None = None
-        self._loop = Loop("speaker", self._cycle, wake=self._wake, clock=self._clock, resync=settings.resync)
+        self._loop = Loop(
+            "speaker",
+            self._cycle,
+            wake=self._wake,
+            clock=self._clock,
+            resync=settings.resync,
+            throttle=Throttle(),
+        )
         origin.store.subscribe(self._wake.set)
 
     def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:

@@ -1,7 +1,7 @@
 """The StatusSink over a cluster: statuses by server-side apply, then Events, many at a time.
 
-What is sent says `bodies`, what comes first `outbox`, which Events are told `event_book`; here is the
-sending, and what each answer means for what comes next.
+What is sent says `bodies`, what comes first `outbox`, what beside it `precedence`, which Events are told
+`event_book`; here is the sending, and what each answer means for what comes next.
 """
 
 import asyncio
@@ -26,14 +26,12 @@ from .errors import Conflict, Forbidden, Invalid, KubeError, NotFound, TooManyRe
 from .event_book import EventBook
 from .events import DROPPED, EventSender
 from .outbox import Job, Outbox
+from .precedence import URGENT_AT_ONCE, Precedence
 from .reports import Reports, Shown
 from .resources import RESOURCES
 
 log = structlog.get_logger(__name__)
 
-_URGENT_AT_ONCE = 32
-_OTHERS_AT_ONCE = 16
-_CALM_SECONDS = 0.25
 _IDLE_SECONDS = 3600.0
 _LAST_SECONDS = 1.0
 
@@ -82,7 +80,7 @@ class KubeSink:
         self._wake = WakeUp()
         self._urgent: set[asyncio.Task[None]] = set()
         self._others: set[asyncio.Task[None]] = set()
-        self._calm_from = 0.0
+        self._precedence = Precedence()
         self._waiters: dict[ObjectRef, asyncio.Future[None]] = {}
         self._reports = Reports()
         self._seen_meanwhile: dict[ObjectRef, Shown] = {}
@@ -142,15 +140,16 @@ class KubeSink:
         while True:
             self._wake.clear()
             now = self._clock.monotonic()
-            while len(self._urgent) < _URGENT_AT_ONCE and (job := self._outbox.take_urgent(now)) is not None:
+            while len(self._urgent) < URGENT_AT_ONCE and (job := self._outbox.take_urgent(now)) is not None:
                 self._start(group, self._send(job), self._urgent)
             if self._urgent:
-                self._calm_from = now + _CALM_SECONDS
-            # While addresses come and go the API server is theirs: the others go on, one after another.
-            most = _OTHERS_AT_ONCE if now >= self._calm_from else 1
-            while len(self._others) < most and (work := self._next_other(now)) is not None:
+                self._precedence.note_urgent(now)
+            while self._precedence.may_send_other(now, in_flight=len(self._others)):
+                if (work := self._next_other(now)) is None:
+                    break
+                self._precedence.note_other(now)
                 self._start(group, work, self._others)
-            due = soonest(self._outbox.due_at(), self._events_due(now), self._calm_due(now))
+            due = soonest(self._outbox.due_at(), self._events_due(now), self._precedence.due(now))
             await self._wake.wait_within(_IDLE_SECONDS if due is None else max(0.0, due - now), self._clock)
 
     async def hang_up(self) -> None:
@@ -184,9 +183,6 @@ class KubeSink:
         if now < self._events.resume_at or (found := self._book.pop()) is None:
             return None
         return self._events.send(*found)
-
-    def _calm_due(self, now: float) -> float | None:
-        return self._calm_from if self._calm_from > now else None
 
     def _events_due(self, now: float) -> float | None:
         """When time alone lets Events be sent again; None while that is not what they wait for."""

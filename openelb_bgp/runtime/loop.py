@@ -66,6 +66,16 @@ class Backoff(msgspec.Struct, frozen=True):
         return float(min(doubled, self.most) * (1 - jitter / 2))
 
 
+class Throttle(msgspec.Struct, frozen=True):
+    """How often a loop may turn: `burst` times in a row at will, then once in `seconds`.
+
+    What comes by the hundred is so taken together, and what comes alone does not wait.
+    """
+
+    burst: int = 20
+    seconds: float = 0.04
+
+
 class Loop:
     """Runs one cycle after another, never two at once.
 
@@ -83,6 +93,7 @@ class Loop:
         clock: Clock,
         resync: float,
         rest: float = 0.0,
+        throttle: Throttle | None = None,
         backoff: Backoff | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -97,6 +108,9 @@ class Loop:
         self._clock = clock
         self._resync = resync
         self._most_rest = rest
+        self._throttle = throttle
+        self._turns_left = 0.0 if throttle is None else float(throttle.burst)
+        self._counted_at = clock.monotonic()
         self._backoff = backoff or Backoff()
         self._jitter = jitter
         self._failures = 0
@@ -129,6 +143,7 @@ class Loop:
             # Before the cycle reads anything: what changes while it runs must start another one.
             self._wake.clear()
             began = self._clock.monotonic()
+            self._count(began)
             try:
                 wanted = await self._cycle()
             except Exception as error:
@@ -140,8 +155,18 @@ class Loop:
                 await self._wait(wanted)
 
     async def _rest(self, worked: float) -> None:
-        if (seconds := min(worked, self._most_rest)) > 0:
+        seconds = min(worked, self._most_rest)
+        if self._throttle is not None:
+            seconds = max(seconds, -self._turns_left * self._throttle.seconds - worked)
+        if seconds > 0:
             await self._clock.sleep(seconds)
+
+    def _count(self, now: float) -> None:
+        """Count a cycle that begins: what is left below zero has to be waited for."""
+        if self._throttle is not None:
+            regained = (now - self._counted_at) / self._throttle.seconds
+            self._turns_left = min(self._throttle.burst, self._turns_left + regained) - 1
+            self._counted_at = now
 
     async def _wait(self, wanted: float | None) -> None:
         """Return at a wake-up, at the instant that the cycle asked for, or when a resync is due."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from structlog.testing import capture_logs
 
-from openelb_bgp.runtime.loop import Backoff, Loop, WakeUp
+from openelb_bgp.runtime.loop import Backoff, Loop, Throttle, WakeUp
 from tests.unit.virtual_time import VirtualClock, settle
 
 
@@ -18,6 +18,7 @@ class World:
         *,
         resync: float = 60.0,
         rest: float = 0.0,
+        throttle: Throttle | None = None,
         act: Callable[[], Awaitable[float | None]] | None = None,
     ) -> None:
         self.clock = VirtualClock(1000.0)
@@ -31,6 +32,7 @@ class World:
             clock=self.clock,
             resync=resync,
             rest=rest,
+            throttle=throttle,
             backoff=Backoff(first=1.0, most=8.0),
             jitter=lambda: 0.0,
         )
@@ -204,3 +206,16 @@ async def test_it_never_rests_longer_than_it_may() -> None:
     async with world:
         await world.clock.move(23)
         assert world.ran == [0, 11, 22]
+
+
+async def test_what_comes_by_the_hundred_is_taken_together_and_what_comes_alone_at_once() -> None:
+    async with World(throttle=Throttle(burst=3, seconds=4)) as world:
+        for _ in range(18):
+            world.wake.set()
+            await world.clock.move(0)
+            await world.clock.move(1)
+        assert world.ran == [0, 0, 1, 2, 4, 8, 12, 16]
+        await world.clock.move(12)
+        world.wake.set()
+        await world.clock.move(0)
+        assert world.ran[-1] == 30
