@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -19,10 +20,11 @@ _SO_RCVBUFFORCE = 33
 _BUFFER = 256 * 1024 * 1024
 _NEW_ROUTE, _DELETE_ROUTE = 24, 25
 _PROTOCOL_BGP = 186
-_RTA_DST = 1
+_RTA_DST, _RTA_GATEWAY, _RTA_MULTIPATH = 1, 5, 9
 _HEADER = struct.Struct("=IHHII")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _ATTRIBUTE = struct.Struct("=HH")
+_NEXT_HOP = struct.Struct("=HBBi")
 
 
 class Arrivals:
@@ -36,6 +38,9 @@ class Arrivals:
         self._socket: socket.socket | None = None
         self._thread = threading.Thread(target=self._listen, name="arrivals", daemon=True)
         self._at: dict[int, float] = {}
+        self._last: dict[int, tuple[float, bytes]] = {}
+        self._gone, self._gone_at = 0, 0.0
+        self._awaited: tuple[int, int] | None = None
         self._target: int | None = None
         self._reached = threading.Event()
 
@@ -73,6 +78,35 @@ class Arrivals:
         self._target = None
         return max(self._at.values(), default=0.0)
 
+    @property
+    def gone(self) -> int:
+        """How many routes have been deleted so far, those that came back counted too."""
+        return self._gone
+
+    @property
+    def gone_at(self) -> float:
+        """When the last of them was; 0.0 if none was."""
+        return self._gone_at
+
+    def wait_for_next_hop(self, address: int, next_hop: int, *, within: float) -> float:
+        """Wait until the route to `address` leads to `next_hop` alone; returns since when it does.
+
+        Raises LabError after `within` seconds.
+        """
+        self._reached.clear()
+        self._awaited = address, next_hop
+        if not self._is_met() and not self._reached.wait(within):
+            raise LabError(f"the route leads elsewhere after {within:g} s")
+        self._awaited = None
+        return self._last[address][0]
+
+    def _is_met(self) -> bool:
+        if self._awaited is None:
+            return False
+        address, next_hop = self._awaited
+        _, message = self._last.get(address, (0.0, b""))
+        return bool(message) and _next_hops(message) == {next_hop}
+
     def newest(self) -> tuple[int, float]:
         """The route that arrived last, and when."""
         return max(self._at.items(), key=lambda item: item[1])
@@ -84,7 +118,7 @@ class Arrivals:
             except TimeoutError:
                 continue
             self.take(data, now=time.monotonic())
-            if len(self._at) == self._target:
+            if len(self._at) == self._target or self._is_met():
                 self._reached.set()
 
     def take(self, data: bytes, *, now: float) -> None:
@@ -96,8 +130,11 @@ class Arrivals:
                 address = _bgp_destination(data, position + _HEADER.size, position + length)
                 if address is not None and kind == _NEW_ROUTE:
                     self._at.setdefault(address, now)
+                    self._last[address] = now, data[position : position + length]
                 elif address is not None:
                     self._at.pop(address, None)
+                    self._last.pop(address, None)
+                    self._gone, self._gone_at = self._gone + 1, now
             position += (length + 3) & ~3
 
 
@@ -120,3 +157,26 @@ def _bgp_destination(data: bytes, position: int, end: int) -> int | None:
             return int.from_bytes(data[position + 4 : position + 8], "big")
         position += (length + 3) & ~3
     return None
+
+
+def _next_hops(message: bytes) -> set[int]:
+    """The gateways in a route message, of one next hop or of several."""
+    found: set[int] = set()
+    for kind, value in _attributes(message, _HEADER.size + _ROUTE.size, len(message)):
+        if kind == _RTA_GATEWAY:
+            found.add(int.from_bytes(value, "big"))
+        elif kind == _RTA_MULTIPATH:
+            start = 0
+            while start < len(value):
+                length, *_ = _NEXT_HOP.unpack_from(value, start)
+                inner = _attributes(value, start + _NEXT_HOP.size, start + length)
+                found.update(int.from_bytes(each, "big") for one, each in inner if one == _RTA_GATEWAY)
+                start += (length + 3) & ~3
+    return found
+
+
+def _attributes(data: bytes, position: int, end: int) -> Iterator[tuple[int, bytes]]:
+    while position < end:
+        length, kind = _ATTRIBUTE.unpack_from(data, position)
+        yield kind, data[position + _ATTRIBUTE.size : position + length]
+        position += (length + 3) & ~3

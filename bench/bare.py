@@ -21,6 +21,7 @@ from openelb_bgp.bgp.model import (
     AddressFamily,
     GlobalConf,
     GracefulRestart,
+    PathAttrs,
     PathKey,
     PeerConf,
     Timers,
@@ -67,9 +68,11 @@ class Bare:
     ) -> None:
         self._channel.close()
 
-    def add(self, address: int) -> None:
-        """One AddPath of a host route."""
-        (path,) = stream_messages([address])[0].paths
+    def add(self, address: int, *, next_hop: str = "") -> None:
+        """One AddPath of a host route, or of another next hop for it."""
+        attrs = PathAttrs(next_hop=IPv4Address(next_hop)) if next_hop else PathAttrs()
+        made = BgpPath(PathKey(IPv4Network((address, 32))), attrs)
+        (path,) = V4().stream_message([made], withdraw=False).paths
         self._add(pb.AddPathRequest(table_type=pb.TABLE_TYPE_GLOBAL, path=path), timeout=10)
 
     def send(self, messages: Sequence[Any]) -> None:

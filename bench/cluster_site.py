@@ -3,19 +3,18 @@
 Objects are made and followed by the lab's own client of the API server, which knows nothing of ours.
 """
 
+import asyncio
 import sys
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from bench.arrivals import Arrivals
-from bench.bare import Bare, gobgpd_argv
+from bench.bare import Bare, gobgpd_argv, paths_in
 from bench.site import keep_logs, last_words
 from lab import daemons
 from lab.cluster.api import Api, Object
@@ -25,15 +24,22 @@ from lab.lab import KUBERNETES, Lab, held_lab
 from lab.processes import Process
 from lab.shell import wait_until
 from openelb_bgp.model import keys
+from openelb_bgp.sidecar import client as sidecar
 
 NAMESPACE = "shop"
 MINE = {keys.MANAGED_ANNOTATION: keys.MANAGED_VALUE}
 """What a Service carries that is ours."""
+SOMEBODYS_STATUS = {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.1"}]}}}
+"""A status as somebody else would write it."""
 AT_ONCE = 32
 
 _TOPOLOGY = Path(__file__).resolve().parent / "cluster" / "cluster.clab.yml"
 _REPOSITORY = _TOPOLOGY.parents[2]
+ADDRESSES = ("10.30.1.2", "10.30.2.2", "10.30.3.2")
+"""The nodes', in their order."""
 _BARE = "10.30.9.2"
+BARE_NEXT_HOPS = (_BARE, "10.30.9.3")
+"""What the bare gobgpd can name as next hop."""
 _METRICS = {"controller": 50052, "speaker": 50053}
 
 
@@ -49,13 +55,61 @@ class ClusterSite:
         """Start what a cluster with OpenELB runs; returns when all sessions are up."""
         self.controller = self.lab.start_controller()
         for node in self.lab.nodes:
-            self._start_kube_proxy(node)
+            self._start_listener(node, "kube-proxy", HEALTHZ)
             self.lab.start_speaker(node)
-        wait_until(self._sessions_are_up, within=60.0, what="the nodes' sessions")
+        wait_until(self.sessions_are_up, within=60.0, what="the nodes' sessions")
+
+    def fill(self, number: int, *, slices: int = 1) -> Sequence[str]:
+        """Make so many Services of the type ClusterIP, with EndpointSlices; their names."""
+        names = [name_of(one) for one in range(number)]
+        all_at_once(lambda name: self.api.create(service(name, annotations={})), names)
+        self.add_slices(names, range(slices))
+        return names
+
+    def add_slices(self, names: Sequence[str], numbers: range) -> None:
+        """Make the EndpointSlices of these numbers for each of the Services."""
+        made = [endpoint_slice(name, number) for number in numbers for name in names]
+        all_at_once(self.api.create, made)
+
+    def claim(self, names: Sequence[str]) -> None:
+        """Let the Services become LoadBalancers of ours."""
+        change = {"metadata": {"annotations": MINE}, "spec": LOAD_BALANCER}
+        all_at_once(lambda name: self.api.patch("Service", name, change, namespace=NAMESPACE), names)
+
+    def end_daemons(self) -> None:
+        """End every speaker and every gobgpd for good, so that the router forgets them."""
+        for node in self.lab.nodes:
+            speaker = self.lab.speaker(node)
+            speaker.kill()
+            speaker.ended(within=10.0)
+            asyncio.run(sidecar.stop(self.lab.paths.runtime(node), withdraw=True))
+
+    def start_speakers(self) -> None:
+        """Start every node's speaker; a gobgpd that is there is adopted."""
+        for node in self.lab.nodes:
+            self.lab.start_speaker(node)
+
+    def gobgpd_paths(self, node: str) -> int:
+        """How many paths a node's gobgpd has."""
+        return paths_in(self.lab.paths.runtime(node) / "gobgpd" / "gobgp.sock")
 
     def speaker(self) -> Process:
         """The first node's speaker."""
         return self.lab.speaker(self.lab.nodes[0])
+
+    def start_second_controller(self) -> Process:
+        """Start another, as the Deployment has two: one leads, it stands by."""
+        cluster = self.lab.cluster
+        assert cluster is not None
+        environment = cluster.pod_environment("controller", node=self.lab.nodes[1], address=_BARE)
+        command = daemons.controller_in_pod(environment)
+        argv = self.lab.space("bare").argv(*command.argv)
+        return self.lab.processes.start("second-controller", argv, env=command.env)
+
+    def answer_health_checks(self, port: int) -> None:
+        """Answer on a healthCheckNodePort of every node, as a kube-proxy that is never late."""
+        for node in self.lab.nodes:
+            self._start_listener(node, "health-check", port)
 
     def start_bare(self) -> Bare:
         """A gobgpd in `bare` with its session up, and the client that drives it. Close it."""
@@ -87,13 +141,14 @@ class ClusterSite:
                 raise LabError(f"{complete} routes have all next hops after {within:g} s, not {routes}")
             time.sleep(0.2)
 
-    def _start_kube_proxy(self, node: str) -> None:
-        argv = (sys.executable, "-m", "lab.backend", "kube-proxy", str(HEALTHZ))
+    def _start_listener(self, node: str, name: str, port: int) -> None:
+        argv = (sys.executable, "-m", "lab.backend", name, str(port))
         env = {"PYTHONPATH": str(_REPOSITORY)}
-        self.lab.processes.start(f"{node}-kube-proxy", self.lab.space(node).argv(*argv), env=env)
+        self.lab.processes.start(f"{node}-{name}", self.lab.space(node).argv(*argv), env=env)
 
-    def _sessions_are_up(self) -> bool:
-        return {"10.30.1.2", "10.30.2.2", "10.30.3.2"} <= set(self.lab.routers["leaf"].established())
+    def sessions_are_up(self) -> bool:
+        """Whether the router has a session with every node."""
+        return set(ADDRESSES) <= set(self.lab.routers["leaf"].established())
 
     def _requests(self, space: str, component: str) -> float:
         url = f"http://127.0.0.1:{_METRICS[component]}/metrics"
@@ -102,55 +157,9 @@ class ClusterSite:
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-class Addressed:
-    """When each Service got an address in its status, as a watcher sees it, while this is entered."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._at: dict[str, float] = {}
-        self._changed = threading.Condition()
-        self._closed = False
-
-    def __enter__(self) -> Self:
-        listed = self._api.request("GET", self._api.path("Service"), query={"limit": "1"})
-        version = listed["metadata"]["resourceVersion"]
-        threading.Thread(target=self._follow, args=(version,), name="addressed", daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closed = True
-
-    def wait_for(self, count: int, *, within: float) -> float:
-        """Wait until so many have one; returns when the last got it."""
-        return self._wait(lambda: len(self._at) >= count, within) and max(self._at.values())
-
-    def wait_for_one(self, name: str, *, within: float) -> float:
-        """Wait until that one has; returns when."""
-        return self._wait(lambda: name in self._at, within) and self._at[name]
-
-    def _wait(self, true: Callable[[], bool], within: float) -> bool:
-        with self._changed:
-            if not self._changed.wait_for(true, within):
-                raise LabError(f"{len(self._at)} Services have an address after {within:g} s")
-        return True
-
-    def _follow(self, version: str) -> None:
-        while not self._closed:
-            try:
-                for _, service in self._api.watch("Service", resourceVersion=version):
-                    version = service["metadata"]["resourceVersion"]
-                    self._take(service, time.monotonic())
-            except OSError:
-                # Silent for a while: from there on again.
-                continue
-
-    def _take(self, service: Object, now: float) -> None:
-        if service["status"].get("loadBalancer", {}).get("ingress"):
-            with self._changed:
-                self._at.setdefault(service["metadata"]["name"], now)
-                self._changed.notify_all()
+def name_of(number: int) -> str:
+    """The name of the `number`-th Service."""
+    return f"shop-{number:05}"
 
 
 def service(name: str, *, annotations: dict[str, str], **spec: Any) -> Object:
@@ -166,8 +175,8 @@ def service(name: str, *, annotations: dict[str, str], **spec: Any) -> Object:
 LOAD_BALANCER = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}
 
 
-def endpoint_slice(name: str, number: int = 0) -> Object:
-    """An EndpointSlice of a Service, with two ready endpoints."""
+def endpoint_slice(name: str, number: int = 0, *, nodes: Sequence[str] = ("node1", "node2")) -> Object:
+    """An EndpointSlice of a Service, with a ready endpoint on each of the nodes."""
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -179,8 +188,8 @@ def endpoint_slice(name: str, number: int = 0) -> Object:
         "addressType": "IPv4",
         "ports": [{"name": "http", "protocol": "TCP", "port": 8080}],
         "endpoints": [
-            {"addresses": [f"10.244.{node}.10"], "nodeName": f"node{node}", "conditions": {"ready": True}}
-            for node in (1, 2)
+            {"addresses": [f"10.244.{place}.10"], "nodeName": node, "conditions": {"ready": True}}
+            for place, node in enumerate(nodes, 1)
         ],
     }
 

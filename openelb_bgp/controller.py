@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 _RESYNC_SECONDS = 60.0
 # What a cycle has written comes back, and speakers announce it, before the next one: in one process they
-# share a processor.
+# share a processor. In a cluster whoever waits for an address would only wait longer.
 _MOST_REST_SECONDS = 0.5
 _KINDS = (*NEEDED, Kind.SPEAKER, Kind.ENDPOINT_SLICE, Kind.BGP_CONF, Kind.BGP_PEER)
 
@@ -125,7 +125,7 @@ class _Term:
             wake=wake,
             clock=self._clock,
             resync=_RESYNC_SECONDS,
-            rest=_MOST_REST_SECONDS,
+            rest=0.0 if origin.in_cluster else _MOST_REST_SECONDS,
             throttle=Throttle(),
         )
         self.stuck = turns(self._loop, self._clock)

@@ -5,7 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from bench.results import Measure
-from bench.rows import bulk, cluster, command, failover, latency, planning, speaker
+from bench.rows import (
+    bulk,
+    cluster,
+    cluster_bulk,
+    cluster_deaths,
+    cluster_watchers,
+    command,
+    failover,
+    latency,
+    planning,
+    speaker,
+)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -26,9 +37,15 @@ ROWS: Mapping[str, Row] = {
     "plan": Row("planning 10,000 Services", planning.plans, needs_root=False),
     "speaker-100": Row("a speaker at 100 Services", speaker.hundred),
     "speaker-10k": Row("a speaker at 10,000 Services, 20,000 EndpointSlices", speaker.ten_thousand),
-    "cluster-latency": Row("a Service created in a cluster → route, three speakers", cluster.latency),
-    "cluster-1k": Row("1,000 Services at once in a cluster, three speakers", cluster.thousand),
-    "cluster-10k": Row("10,000 at once, then 20,000 EndpointSlices, at rest", cluster.ten_thousand),
+    "cluster-latency": Row("a Service created in a cluster → route, three speakers", cluster.created),
+    "cluster-deleted": Row("a Service deleted in a cluster → route", cluster.deleted_ones),
+    "cluster-moved": Row("an endpoint of a Local Service moves → route", cluster.moved),
+    "cluster-killed": Row("everything of ours killed with -9, at 1,000 Services", cluster_deaths.killed),
+    "cluster-1k": Row("1,000 Services at once in a cluster, three speakers", cluster_bulk.thousand),
+    "cluster-10k": Row(
+        "10,000 at once, then 20,000 EndpointSlices, at rest, a start", cluster_bulk.ten_thousand
+    ),
+    "cluster-200": Row("200 speakers as the API server sees them", cluster_watchers.watched),
     "layer2-killed": Row(
         "20 speakers killed, layer2, requests all the while", failover.layer2_speaker_killed
     ),

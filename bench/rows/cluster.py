@@ -1,173 +1,185 @@
-"""In a cluster: from an object in the API server to the route in the router's kernel, with three speakers.
+"""In a cluster: from one write in the API server to the route in the router's kernel, with three speakers.
 
-Beside it: what a bare client needs for the same requests and for writing one status each, and, for a single
-Service, what gobgpd and FRR need by themselves. All in the same run, on the same cores.
+Beside it: what gobgpd and FRR need by themselves for such a change of a route, and what a bare client needs
+to write and to see such a change of an object. All in the same run, in turns, on the same cores.
 """
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
 
-from bench.bare import Bare, addresses
+from bench.bare import Bare, addresses, stream_messages
 from bench.cluster_site import (
+    ADDRESSES,
+    BARE_NEXT_HOPS,
     LOAD_BALANCER,
     MINE,
     NAMESPACE,
-    Addressed,
+    SOMEBODYS_STATUS,
     ClusterSite,
-    all_at_once,
     cluster_site,
     endpoint_slice,
+    name_of,
     service,
 )
 from bench.percentiles import SHOWN, percentile
 from bench.results import Measure
-from bench.site import cpu_seconds, resident_bytes
+from bench.sightings import Sightings, addressed, deleted, versioned
 
 SAMPLES = 100
 _WARM_UP = 10
-_WITHIN, _LONG = 30.0, 900.0
-_MEGABYTE = 1e6
-_SETTLE, _IDLE = 20.0, 60.0
-_STATUS = {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.1"}]}}}
+_WITHIN = 30.0
+_HEALTH_PORT = 30999
+
+Sample = Callable[[int], float]
+"""Does something for the n-th time; returns how long it took, in seconds."""
 
 
-def latency() -> Sequence[Measure]:
-    """One Service after the other."""
-    with cluster_site() as place, place.start_bare() as bare, Addressed(place.api) as addressed:
+def created() -> Sequence[Measure]:
+    """One Service after the other is created."""
+    with (
+        cluster_site() as place,
+        place.start_bare() as bare,
+        Sightings(place.api, "Service", addressed) as seen,
+    ):
         place.start()
-        chance = random.Random(1)
-        ours, routes, statuses = [], [], []
-        for number in range(_WARM_UP + SAMPLES):
-            routes.append(_bare_route(place, bare, number))
-            _pause(chance)
-            statuses.append(_bare_status(place, addressed, number))
-            _pause(chance)
-            ours.append(_ours(place, number))
-            _pause(chance)
-    return _compared(ours[_WARM_UP:], routes[_WARM_UP:], statuses[_WARM_UP:])
+
+        def status(number: int) -> float:
+            name = f"bare-{number:05}"
+            start = time.monotonic()
+            place.api.create(service(name, annotations={}, **LOAD_BALANCER))
+            place.api.patch("Service", name, SOMEBODYS_STATUS, namespace=NAMESPACE, subresource="status")
+            return seen.wait_for_one(name, within=_WITHIN) - start
+
+        def ours(number: int) -> float:
+            name, before = name_of(number), place.arrivals.count()
+            place.api.create(endpoint_slice(name))
+            start = time.monotonic()
+            place.api.create(service(name, annotations=MINE, **LOAD_BALANCER))
+            return place.arrivals.wait_for(before + 1, within=_WITHIN) - start
+
+        return _compared(_bare_addition(place, bare), status, ours, "create, status, watch")
 
 
-def thousand() -> Sequence[Measure]:
-    """1,000 Services at once."""
-    with cluster_site() as place:
+def deleted_ones() -> Sequence[Measure]:
+    """One Service after the other is deleted."""
+    with (
+        cluster_site() as place,
+        place.start_bare() as bare,
+        Sightings(place.api, "Service", deleted) as seen,
+    ):
         place.start()
-        return _at_once(place, 1_000)
+        numbers = range(_WARM_UP + SAMPLES)
+        for number in numbers:
+            place.api.create(endpoint_slice(name_of(number)))
+            place.api.create(service(name_of(number), annotations=MINE, **LOAD_BALANCER))
+            place.api.create(service(f"bare-{number:05}", annotations={}, **LOAD_BALANCER))
+        place.arrivals.wait_for(len(numbers), within=_WITHIN)
+        bare.send(stream_messages(addresses(len(numbers))))
+        place.arrivals.wait_for(2 * len(numbers), within=_WITHIN)
+
+        def route(number: int) -> float:
+            message = stream_messages([addresses(number + 1)[-1]], withdraw=True)
+            return _until_gone(place, lambda: bare.send(message))
+
+        def sight(number: int) -> float:
+            name, start = f"bare-{number:05}", time.monotonic()
+            place.api.delete("Service", name, namespace=NAMESPACE)
+            return seen.wait_for_one(name, within=_WITHIN) - start
+
+        def ours(number: int) -> float:
+            name = name_of(number)
+            return _until_gone(place, lambda: place.api.delete("Service", name, namespace=NAMESPACE))
+
+        return _compared(route, sight, ours, "delete, watch")
 
 
-def ten_thousand() -> Sequence[Measure]:
-    """10,000 Services at once, then 20,000 EndpointSlices, and a rest."""
-    with cluster_site() as place:
+def moved() -> Sequence[Measure]:
+    """The one endpoint of a Local Service moves between two nodes."""
+    with (
+        cluster_site() as place,
+        place.start_bare() as bare,
+        Sightings(place.api, "EndpointSlice", versioned) as seen,
+    ):
         place.start()
-        measures = _at_once(place, 10_000)
-        all_at_once(lambda number: place.api.create(endpoint_slice(_name(number), 1)), range(10_000))
-        time.sleep(_SETTLE)
-        return [*measures, *_at_rest(place)]
+        place.answer_health_checks(_HEALTH_PORT)
+        address = _local_service(place)
+        place.api.create(service("bare", annotations={}))
+        place.api.create(endpoint_slice("bare", nodes=[_node(0)]))
+
+        def route(number: int) -> float:
+            start, there = time.monotonic(), addresses(1)[0]
+            next_hop = BARE_NEXT_HOPS[number % 2]
+            bare.add(there, next_hop=next_hop)
+            return _until_at(place, there, next_hop) - start
+
+        def sight(number: int) -> float:
+            start = time.monotonic()
+            written = place.api.replace(endpoint_slice("bare", nodes=[_node(number + 1)]))
+            return seen.wait_for_one(versioned("", written), within=_WITHIN) - start
+
+        def ours(number: int) -> float:
+            start = time.monotonic()
+            place.api.replace(endpoint_slice("local", nodes=[_node(number + 1)]))
+            return _until_at(place, address, ADDRESSES[(number + 1) % 2]) - start
+
+        return _compared(route, sight, ours, "write, watch")
 
 
-def _at_once(place: ClusterSite, number: int) -> list[Measure]:
-    """ClusterIPs that are there become LoadBalancers: first as somebody else's, then as ours."""
-    names = [_name(one) for one in range(number)]
-    all_at_once(lambda name: place.api.create(service(name, annotations={})), names)
-    all_at_once(lambda name: place.api.create(endpoint_slice(name)), names)
-
-    def somebody_elses(name: str) -> None:
-        place.api.patch("Service", name, {"spec": LOAD_BALANCER}, namespace=NAMESPACE)
-        place.api.patch("Service", name, _STATUS, namespace=NAMESPACE, subresource="status")
-
-    with Addressed(place.api) as addressed:
-        start = time.monotonic()
-        all_at_once(somebody_elses, names)
-        bare = addressed.wait_for(number, within=_LONG) - start
-    back = {"spec": {"type": "ClusterIP", "allocateLoadBalancerNodePorts": None}}
-    all_at_once(lambda name: place.api.patch("Service", name, back, namespace=NAMESPACE), names)
-
-    change = {"metadata": {"annotations": MINE}, "spec": LOAD_BALANCER}
-    before = cpu_seconds(place.controller), cpu_seconds(place.speaker())
-    with Addressed(place.api) as addressed:
-        start = time.monotonic()
-        all_at_once(lambda name: place.api.patch("Service", name, change, namespace=NAMESPACE), names)
-        patched = time.monotonic() - start
-        last_address = addressed.wait_for(number, within=_LONG) - start
-    last_route = place.arrivals.wait_for(number, within=_LONG) - start
-    complete = place.await_next_hops(number, within=_LONG) - start
-    after = cpu_seconds(place.controller), cpu_seconds(place.speaker())
-    return [
-        Measure(what="first patch → last address in a status", value=last_address, beside=bare, unit="s"),
-        Measure(what="times a bare client", value=last_address / bare, unit="×", bound=1.3),
-        Measure(what="first patch → last route, all next hops", value=complete, beside=bare, unit="s"),
-        Measure(what="times a bare client", value=complete / bare, unit="×", bound=1.5),
-        Measure(what="first patch → last route, first next hop", value=last_route, unit="s"),
-        Measure(what="of it the client's patches", value=patched, unit="s"),
-        Measure(what="processor of the controller", value=after[0] - before[0], unit="s"),
-        Measure(what="processor of a speaker", value=after[1] - before[1], unit="s"),
-    ]
+def _local_service(place: ClusterSite) -> int:
+    """Make the Service with its endpoint on the first node; returns its address."""
+    policy = {"externalTrafficPolicy": "Local", "healthCheckNodePort": _HEALTH_PORT}
+    place.api.create(endpoint_slice("local", nodes=[_node(0)]))
+    place.api.create(service("local", annotations=MINE, **LOAD_BALANCER, **policy))
+    place.arrivals.wait_for(1, within=_WITHIN)
+    address, _ = place.arrivals.newest()
+    _until_at(place, address, ADDRESSES[0])
+    return address
 
 
-def _at_rest(place: ClusterSite) -> list[Measure]:
-    controller, speaker = place.controller, place.speaker()
-    requests, start = place.requests(), time.monotonic()
-    spent = cpu_seconds(controller), cpu_seconds(speaker)
-    time.sleep(_IDLE)
-    seconds = time.monotonic() - start
-    used = cpu_seconds(controller) - spent[0], cpu_seconds(speaker) - spent[1]
-    asked = 60 * (place.requests() - requests) / seconds
-    return [
-        Measure(
-            what="memory of a speaker", value=resident_bytes(speaker) / _MEGABYTE, unit="MB", bound=160.0
-        ),
-        Measure(
-            what="memory of the controller",
-            value=resident_bytes(controller) / _MEGABYTE,
-            unit="MB",
-            bound=160.0,
-        ),
-        Measure(what="processor of a speaker, idle", value=100 * used[1] / seconds, unit="%", bound=0.5),
-        Measure(what="processor of the controller, idle", value=100 * used[0] / seconds, unit="%"),
-        Measure(what="requests of both in a minute, idle", value=asked, unit=""),
-    ]
+def _node(number: int) -> str:
+    return ("node1", "node2")[number % 2]
 
 
-def _bare_route(place: ClusterSite, bare: Bare, number: int) -> float:
+def _bare_addition(place: ClusterSite, bare: Bare) -> Sample:
+    def addition(number: int) -> float:
+        start, before = time.monotonic(), place.arrivals.count()
+        bare.add(addresses(number + 1)[-1])
+        return place.arrivals.wait_for(before + 1, within=_WITHIN) - start
+
+    return addition
+
+
+def _until_at(place: ClusterSite, address: int, next_hop: str) -> float:
+    return place.arrivals.wait_for_next_hop(address, int(IPv4Address(next_hop)), within=_WITHIN)
+
+
+def _until_gone(place: ClusterSite, work: Callable[[], object]) -> float:
+    """Seconds until the router has one route less."""
     start, before = time.monotonic(), place.arrivals.count()
-    bare.add(addresses(number + 1)[-1])
-    return place.arrivals.wait_for(before + 1, within=_WITHIN) - start
+    work()
+    place.arrivals.wait_for(before - 1, within=_WITHIN)
+    return place.arrivals.gone_at - start
 
 
-def _bare_status(place: ClusterSite, addressed: Addressed, number: int) -> float:
-    name = f"bare-{number:05}"
-    start = time.monotonic()
-    place.api.create(service(name, annotations={}, **LOAD_BALANCER))
-    place.api.patch("Service", name, _STATUS, namespace=NAMESPACE, subresource="status")
-    return addressed.wait_for_one(name, within=_WITHIN) - start
-
-
-def _ours(place: ClusterSite, number: int) -> float:
-    name, before = _name(number), place.arrivals.count()
-    place.api.create(endpoint_slice(name))
-    start = time.monotonic()
-    place.api.create(service(name, annotations=MINE, **LOAD_BALANCER))
-    return place.arrivals.wait_for(before + 1, within=_WITHIN) - start
-
-
-def _name(number: int) -> str:
-    return f"shop-{number:05}"
-
-
-def _pause(chance: random.Random) -> None:
-    # Out of step with the timers of FRR and of our own: 50 ms to 150 ms.
-    time.sleep(chance.uniform(0.05, 0.15))
-
-
-def _compared(ours: Sequence[float], routes: Sequence[float], statuses: Sequence[float]) -> list[Measure]:
+def _compared(route: Sample, sight: Sample, ours: Sample, bare_client: str) -> list[Measure]:
+    """Take all three in turns; `bare_client` says what the second does."""
+    chance = random.Random(1)
+    taken: tuple[list[float], ...] = ([], [], [])
+    for number in range(_WARM_UP + SAMPLES):
+        for sample, times in zip((route, sight, ours), taken, strict=True):
+            times.append(sample(number))
+            # Out of step with the timers of FRR and of our own.
+            time.sleep(chance.uniform(0.05, 0.15))
     measures, above = [], []
     for percent in SHOWN:
-        value, route, status = (percentile(one, percent) for one in (ours, routes, statuses))
-        measures.append(Measure(what=f"p{percent}", value=value, beside=route + status, unit="ms"))
-        measures.append(Measure(what=f"p{percent} of a bare AddPath", value=route, unit="ms"))
-        measures.append(Measure(what=f"p{percent} of create, status, watch", value=status, unit="ms"))
+        at_route, at_sight, value = (percentile(times[_WARM_UP:], percent) for times in taken)
+        measures.append(Measure(what=f"p{percent}", value=value, beside=at_route + at_sight, unit="ms"))
+        measures.append(Measure(what=f"p{percent} of bare gobgpd and FRR", value=at_route, unit="ms"))
+        measures.append(Measure(what=f"p{percent} of {bare_client}", value=at_sight, unit="ms"))
         bound = {50: 15.0, 95: 40.0}.get(percent)
         if bound is not None:
             what = f"p{percent} above the sum of both"
-            above.append(Measure(what=what, value=value - route - status, unit="ms", bound=bound))
+            above.append(Measure(what=what, value=value - at_route - at_sight, unit="ms", bound=bound))
     return [*measures, *above]

@@ -10,6 +10,7 @@ from openelb_bgp.model.meta import Kind
 from .client import Selection
 
 _ALL = Selection()
+_SPEAKER_PODS = "app=openelb,component=speaker"
 # A headless Service has no address to announce, and often the most endpoints.
 _SLICES = Selection(labels=f"{keys.SERVICE_NAME_LABEL},!service.kubernetes.io/headless")
 
@@ -60,3 +61,9 @@ SPEAKER = Scope(
     # The controller asks of a speaker only up to which version it knows the Services.
     versioned=frozenset({Kind.SERVICE}),
 )
+
+
+def with_speaker_pods(scope: Scope, namespace: str) -> Scope:
+    """The scope with the speakers' pods in our namespace, which say who of them lives."""
+    pods = Selection(namespace=namespace, labels=_SPEAKER_PODS)
+    return msgspec.structs.replace(scope, kinds={**scope.kinds, Kind.POD: pods})

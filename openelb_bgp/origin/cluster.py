@@ -10,12 +10,12 @@ import msgspec
 from openelb_bgp.host.netlink import HostState
 from openelb_bgp.kube.access import Access, in_pod
 from openelb_bgp.kube.catching_up import catch_up
-from openelb_bgp.kube.client import Client, Selection, Timeouts
+from openelb_bgp.kube.client import Client, Timeouts
 from openelb_bgp.kube.event_book import EventBook, Reporter
 from openelb_bgp.kube.lease import Election as Candidacy
 from openelb_bgp.kube.lease import Leadership, LeaseTimes
 from openelb_bgp.kube.reports import REPORTED, shown
-from openelb_bgp.kube.scope import CONTROLLER, SPEAKER, Scope
+from openelb_bgp.kube.scope import CONTROLLER, SPEAKER, with_speaker_pods
 from openelb_bgp.kube.source import KubeSource
 from openelb_bgp.kube.status import KubeSink, kube_sink
 from openelb_bgp.kube.stored import stored_statuses
@@ -32,7 +32,6 @@ from .origin import Origin, Post
 
 _CONTROLLER = "openelb-controller"
 _SPEAKER = "openelb-speaker"
-_SPEAKER_PODS = "app=openelb,component=speaker"
 
 
 @asynccontextmanager
@@ -50,7 +49,7 @@ async def opened_cluster(
     timeouts = Timeouts(request=settings.request_seconds)
     async with Client(access, clock, manager=component, timeouts=timeouts) as client:
         store = Store(in_cluster=True)
-        scope = _with_pods(CONTROLLER if node is None else SPEAKER, settings.namespace)
+        scope = with_speaker_pods(CONTROLLER if node is None else SPEAKER, settings.namespace)
         book = EventBook(Reporter(component, settings.instance))
         if node is None:
             # A speaker has no use for certificates, nor memory for them.
@@ -172,12 +171,6 @@ async def _access(settings: ClusterSettings, environment: Mapping[str, str], clo
     from openelb_bgp.kube.kubeconfig import by_kubeconfig
 
     return await by_kubeconfig(settings.kubeconfig, clock)
-
-
-def _with_pods(scope: Scope, namespace: str) -> Scope:
-    """The scope with the speakers' pods, which say who of them lives."""
-    pods = Selection(namespace=namespace, labels=_SPEAKER_PODS)
-    return msgspec.structs.replace(scope, kinds={**scope.kinds, Kind.POD: pods})
 
 
 async def _never(work: Callable[[Post], Awaitable[None]]) -> None:

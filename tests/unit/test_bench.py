@@ -4,6 +4,7 @@ import io
 import json
 import socket
 import struct
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bench.bare import addresses, stream_messages
 from bench.percentiles import SHOWN, percentile
 from bench.results import Measure, RowResult, show, write
 from bench.rows import ROWS
+from lab.errors import LabError
 from lab.namespaces import Namespace
 from openelb_bgp.decode import decode
 from openelb_bgp.files.documents import Document, documents
@@ -26,12 +28,20 @@ from openelb_bgp.model.snapshot import Resource
 NEW, GONE, BGP, KERNEL = 24, 25, 186, 2
 
 
-def message(kind: int, address: str, *, protocol: int = BGP) -> bytes:
-    """An rtnetlink route message with a table and a destination."""
+def gateway(address: str) -> bytes:
+    return struct.pack("=HH", 8, 5) + socket.inet_aton(address)
+
+
+def message(kind: int, address: str, *, protocol: int = BGP, via: Sequence[str] = ()) -> bytes:
+    """An rtnetlink route message with a table, a destination and its next hops."""
     route = struct.pack("=BBBBBBBBI", socket.AF_INET, 32, 0, 0, 254, protocol, 0, 1, 0)
     table = struct.pack("=HHI", 8, 15, 254)
     destination = struct.pack("=HH", 8, 1) + socket.inet_aton(address)
-    body = route + table + destination
+    hops = b"".join(gateway(one) for one in via)
+    if len(via) > 1:
+        nested = b"".join(struct.pack("=HBBi", 16, 0, 0, 2) + gateway(one) for one in via)
+        hops = struct.pack("=HH", 4 + len(nested), 9) + nested
+    body = route + table + destination + hops
     return struct.pack("=IHHII", 16 + len(body), kind, 0, 0, 0) + body
 
 
@@ -60,6 +70,21 @@ def test_a_route_that_goes_is_no_longer_there(arrivals: Arrivals) -> None:
 def test_routes_of_the_kernel_itself_do_not_count(arrivals: Arrivals) -> None:
     arrivals.take(message(NEW, "10.30.1.0", protocol=KERNEL), now=1.0)
     assert arrivals.count() == 0
+
+
+def test_what_is_gone_is_counted_though_it_came_back(arrivals: Arrivals) -> None:
+    arrivals.take(message(NEW, "198.18.0.1") + message(GONE, "198.18.0.1"), now=1.0)
+    arrivals.take(message(NEW, "198.18.0.1"), now=2.0)
+    assert (arrivals.count(), arrivals.gone, arrivals.gone_at) == (1, 1, 1.0)
+
+
+def test_where_a_route_leads_is_what_was_said_of_it_last(arrivals: Arrivals) -> None:
+    arrivals.take(message(NEW, "198.18.0.1", via=["10.30.1.2"]), now=1.0)
+    arrivals.take(message(NEW, "198.18.0.1", via=["10.30.1.2", "10.30.2.2"]), now=2.0)
+    with pytest.raises(LabError):
+        arrivals.wait_for_next_hop(number("198.18.0.1"), number("10.30.2.2"), within=0.0)
+    arrivals.take(message(NEW, "198.18.0.1", via=["10.30.2.2"]), now=3.0)
+    assert arrivals.wait_for_next_hop(number("198.18.0.1"), number("10.30.2.2"), within=0.0) == 3.0
 
 
 def resources(data: bytes, *, is_json: bool) -> list[Resource]:
