@@ -58,6 +58,7 @@ class ClusterSite:
             self._start_listener(node, "kube-proxy", HEALTHZ)
             self.lab.start_speaker(node)
         wait_until(self.sessions_are_up, within=60.0, what="the nodes' sessions")
+        self.lab.expect_alive()
 
     def fill(self, number: int, *, slices: int = 1) -> Sequence[str]:
         """Make so many Services of the type ClusterIP, with EndpointSlices; their names."""

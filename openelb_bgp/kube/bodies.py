@@ -2,7 +2,8 @@
 
 A Service takes one request: its /status takes labels, annotations and conditions along with the addresses, as
 Kubernetes' own kinds do. What apply cannot say, that a finalizer or somebody else's key goes, and whatever
-else the answer does not show, follows as a merge patch. Pure.
+else the answer does not show, follows as a merge patch. Where many wait for addresses, these come first by
+themselves, by a merge patch: it costs the API server a millisecond less than to apply the whole. Pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,23 @@ def status_body(write: StatusWrite) -> Body:
         if write.based_on:
             metadata["resourceVersion"] = write.based_on
     return _object(write.ref, metadata) | {"status": _status(write.status)}
+
+
+def address_body(write: StatusWrite) -> Body | None:
+    """The merge patch of the /status that gives a Service its addresses and says which pools they are of.
+
+    It leaves the labels and conditions to the write that follows once this one is seen. None for a write that
+    gives none, or would not be refused if the Service has changed meanwhile.
+    """
+    status = write.status
+    if not isinstance(status, ServiceStatus) or not status.load_balancer.ingress or not write.based_on:
+        return None
+    if not write.urgent or write.remove_finalizers:
+        return None
+    return {
+        "metadata": {"resourceVersion": write.based_on, "annotations": dict(write.annotations)},
+        "status": {"loadBalancer": _status(status)["loadBalancer"]},
+    }
 
 
 def missing(write: StatusWrite, answer: Mapping[str, Any]) -> Body | None:

@@ -8,6 +8,8 @@ from openelb_bgp.lib.instants import soonest
 
 URGENT_AT_ONCE = 32
 OTHERS_AT_ONCE = 16
+CROWD = 8
+"""So many addresses in flight, and the API server is what they wait for: each is to cost it little."""
 CALM_AFTER = 0.25
 """Seconds without an address in flight until the others are sent many at a time again."""
 BREATH = 0.25
@@ -34,6 +36,11 @@ class Precedence:
         if now >= self._calm_from:
             return in_flight < OTHERS_AT_ONCE
         return in_flight == 0 and now >= self._breath_from
+
+    @staticmethod
+    def is_crowd(in_flight: int) -> bool:
+        """Whether so many addresses in flight are in each other's way."""
+        return in_flight >= CROWD
 
     def due(self, now: float) -> float | None:
         """When time alone lets more of the others go; None if it does not."""

@@ -20,7 +20,7 @@ from openelb_bgp.ports import Clock, Event, NotWritten, StatusWrite
 from openelb_bgp.report.events import not_written
 from openelb_bgp.runtime.loop import WakeUp
 
-from .bodies import leftover, missing, speaker_body, status_body
+from .bodies import Body, address_body, leftover, missing, speaker_body, status_body
 from .client import Client, Document
 from .errors import Conflict, Forbidden, Invalid, KubeError, NotFound, TooManyRequests
 from .event_book import EventBook
@@ -218,6 +218,11 @@ class KubeSink:
             with contextlib.suppress(NotFound):
                 await self._client.delete(resource, job.ref.key.name, namespace=job.ref.key.namespace)
             return
+        if job.answer is None and self._precedence.is_crowd(len(self._urgent)):
+            brief = address_body(write)
+            if brief is not None:
+                await self._give(job, brief)
+                return
         if job.answer is None:
             job.answer = await self._apply(write)
             self._reports.note(write, job.answer)
@@ -230,6 +235,15 @@ class KubeSink:
             await self._client.patch(
                 resource, job.ref.key.name, lacking, form="merge", namespace=job.ref.key.namespace
             )
+
+    async def _give(self, job: Job, brief: Body) -> None:
+        """Write the addresses alone: once the Source shows them, whoever decided writes what is lacking."""
+        resource, key = RESOURCES[job.ref.kind], job.ref.key
+        answer = await self._client.patch(
+            resource, key.name, brief, form="merge", namespace=key.namespace, subresource="status"
+        )
+        self._tell(job.events, uid=_uid(answer))
+        job.events = ()
 
     async def _apply(self, write: StatusWrite) -> Document:
         try:

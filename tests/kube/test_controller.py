@@ -83,6 +83,44 @@ async def test_a_service_gets_its_address_and_everything_that_the_contract_says_
     assert "AssignIP" in described and "openelb-controller" in described
 
 
+async def test_a_crowd_gets_its_addresses_first_and_then_everything_that_is_said_of_them(
+    ours: Ours, api: Api, seen: Seen, namespace: str
+) -> None:
+    names = [f"{namespace}/web{number}" for number in range(40)]
+    for name in names:
+        one = name.partition("/")[2]
+        api.create(web(namespace, name=one, allocateLoadBalancerNodePorts=False))
+    api.create(eip("pool", "192.0.2.0/24", default=True))
+
+    def is_whole(name: str) -> bool:
+        metadata, given = seen.service(name)["metadata"], seen.addresses(name)
+        return (
+            len(given) == 1
+            and metadata.get("labels") == {keys.EIP_LABEL: "pool"}
+            and metadata["annotations"].get(keys.ALLOCATED_ANNOTATION) == f"{given[0]}=pool"
+            and seen.condition(name, "Allocated").get("status") == "True"
+            and bool(seen.condition(name, "Announced"))
+        )
+
+    await wait_until(lambda: all(map(is_whole, names)), within=60, what="everything said of all")
+    assert len({seen.addresses(name)[0] for name in names}) == len(names)
+    # By a merge patch first, and the rest by apply: what is left of ours goes with either.
+    fields = [one for name in names for one in seen.service(name)["metadata"]["managedFields"]]
+    ways = {one["operation"] for one in fields if one["manager"] == "openelb-controller"}
+    assert ways == {"Apply", "Update"}
+    first = names[0]
+    api.patch(
+        "Service", "web0", {"metadata": {"annotations": {keys.MANAGED_ANNOTATION: None}}}, namespace=namespace
+    )
+    await seen.released(first)
+    await wait_until(lambda: not seen.condition(first, "Allocated"), within=10, what="no condition of ours")
+    metadata = seen.service(first)["metadata"]
+    assert keys.EIP_LABEL not in metadata.get("labels", {})
+    assert keys.ALLOCATED_ANNOTATION not in metadata.get("annotations", {})
+    told = [reason for reason, _ in seen.events("web1")]
+    assert told.count("AssignIP") == 1
+
+
 async def test_addresses_are_written_once_and_then_nothing_is(
     ours: Ours, pool: Object, api: Api, seen: Seen, namespace: str
 ) -> None:

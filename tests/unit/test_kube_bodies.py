@@ -1,6 +1,8 @@
 """What is sent to the API server for a status, and what is sent after it."""
 
-from openelb_bgp.kube.bodies import leftover, missing, speaker_body, status_body
+import msgspec
+
+from openelb_bgp.kube.bodies import address_body, leftover, missing, speaker_body, status_body
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.keys import ALLOCATED_CONDITION
 from openelb_bgp.model.meta import Kind, ref
@@ -66,6 +68,27 @@ def test_a_service_takes_addresses_conditions_and_keys_in_one_write_on_the_versi
             "conditions": [entry(ALLOCATED_CONDITION)],
         },
     }
+
+
+def test_addresses_alone_come_with_their_pools_on_the_version_decided_on_and_touch_nothing_else() -> None:
+    given = msgspec.structs.replace(service_write("192.0.2.1"), urgent=True)
+    assert address_body(given) == {
+        "metadata": {"resourceVersion": "7", "annotations": {"given": "yes", "gone": None}},
+        "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
+    }
+
+
+def test_addresses_alone_are_written_only_where_some_are_given_and_a_late_write_is_refused() -> None:
+    given = msgspec.structs.replace(service_write("192.0.2.1"), urgent=True)
+    taken = msgspec.structs.replace(service_write(), urgent=True)
+    others = [
+        taken,
+        service_write("192.0.2.1"),
+        msgspec.structs.replace(given, based_on=""),
+        msgspec.structs.replace(given, remove_finalizers=("old",)),
+        StatusWrite(ref=ref(Kind.EIP, "pool"), status=EipStatus(), urgent=True, based_on="7"),
+    ]
+    assert [address_body(one) for one in others] == [None] * len(others)
 
 
 def test_a_release_writes_the_empty_list_out() -> None:
