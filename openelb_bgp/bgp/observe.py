@@ -59,7 +59,8 @@ async def read(gobgp: Gobgp, *, last: Reading | None = None) -> Reading:
     else:
         paths = await _local_paths(gobgp)
         local = _number(paths)
-        learned = {family: counts[family] - local[family] for family in Family}
+        # Counted before they were listed: what came in between is no reason to trust a lower count later.
+        learned = {family: max(0, counts[family] - local[family]) for family in Family}
     return Reading(
         running=running,
         routing=await gobgp.routing_policy(),

@@ -24,6 +24,9 @@ _LISTING_SHARE = 0.003
 """Of all time, how much listing paths may take."""
 _PATH_SECONDS = 50e-6
 """What listing one path costs at least, here and in gobgpd: half a second for 10,000."""
+_SLOWEST = 4
+"""How many times that a machine may need. What took longer was waiting: a busy machine must not make us look
+seldom."""
 
 
 class Running:
@@ -74,7 +77,8 @@ class Running:
 
     def _listing_due(self, known: Configuration) -> float:
         """When paths are listed again: by what it took last, and by what it would take now."""
-        cost = max(self._listing_took, len(known.paths) * _PATH_SECONDS)
+        least = len(known.paths) * _PATH_SECONDS
+        cost = min(max(self._listing_took, least), _SLOWEST * least)
         return self._listed_at + max(self._resync, cost / _LISTING_SHARE)
 
     def note(self, plan: BgpPlan) -> None:
