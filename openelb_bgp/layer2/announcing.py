@@ -8,6 +8,7 @@ lost is not announced, though it was queued. Nothing is sent here.
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ RATE = 1000.0
 """Frames a second on one interface."""
 _AT_ONCE, _BATCH = 50.0, 10.0
 """Frames that may go out together after a rest, and of how many there must be room again before more do."""
+_TOGETHER = 0.25
+"""Seconds of which one wakes the process for all that is announced seldom: 4 times a second, not 100."""
 
 _BURSTS: Mapping[Family, tuple[tuple[float, Form], ...]] = {
     Family.IPV4: (
@@ -109,6 +112,7 @@ class Announcing:
         else:
             # Never later than the interval: two owners have to hear of each other within it.
             wait = self._stints[turn.spot][1].garp_interval * (1 - self._jitter() / 4)
+            wait = math.floor((turn.due + wait) / _TOGETHER) * _TOGETHER - turn.due
         return turn._replace(due=max(turn.due + wait, now), order=next(self._order), step=step)
 
 

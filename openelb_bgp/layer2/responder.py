@@ -61,6 +61,7 @@ class Responder:
         self._announcing = Announcing(random.random)
         self._owned: Mapping[Spot, Ownership] = {}
         self._addresses: Mapping[Family, frozenset[Address]] = {family: frozenset() for family in Family}
+        self._seen: tuple[Collection[Link], Collection[Gateway]] = (), ()
         self._links: Mapping[str, Link] = {}
         self._macs: Mapping[str, bytes] = {}
         self._ours: frozenset[bytes] = frozenset()
@@ -94,11 +95,14 @@ class Responder:
             self._listen()
         self._start(won)
 
-    def see(self, links: Collection[Link], gateways: Iterable[Gateway]) -> None:
+    def see(self, links: Collection[Link], gateways: Collection[Gateway]) -> None:
         """The node's links and the gateways of its default routes are these now.
 
         A link that has come up, or has another MAC, has everything announced anew.
         """
+        if (links, gateways) == self._seen:
+            return
+        self._seen = links, gateways
         before, self._links = self._links, {link.name: link for link in links}
         self._macs = {link.name: mac for link in links if (mac := parse_mac(link.mac))}
         self._ours = own_macs(links)
