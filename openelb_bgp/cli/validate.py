@@ -17,9 +17,12 @@ from openelb_bgp.decode.findings import printable
 from openelb_bgp.files.errors import FilesError
 from openelb_bgp.files.load import Loaded, load
 from openelb_bgp.files.manifests import Location
+from openelb_bgp.ipam.requests import request_of
 from openelb_bgp.model import keys
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
+from openelb_bgp.model.reasons import Reason
+from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
 
 
@@ -93,6 +96,24 @@ def _defects(snapshot: Snapshot) -> Iterator[tuple[ObjectRef, Defect]]:
     for ref, defects in check(snapshot, namespace=namespace).items():
         yield from ((ref, defect) for defect in defects)
     yield from _of_policy(snapshot, namespace)
+    for service in snapshot.services.values():
+        yield from ((service.ref, defect) for defect in _of_service(service, snapshot))
+
+
+def _of_service(service: Service, snapshot: Snapshot) -> Iterator[Defect]:
+    """What a Service asks for that cannot be meant, or that these manifests do not hold."""
+    if service.type != "LoadBalancer" or service.load_balancer_class not in (None, keys.LOAD_BALANCER_CLASS):
+        return
+    request = request_of(service)
+    for one in request.refused:
+        problem, _, remedy = one.message.partition("; ")
+        yield Defect("metadata.annotations", "", problem, remedy, one.reason, fatal=False)
+    known = {*snapshot.eips, *(ref.key.name for ref in snapshot.invalid if ref.kind is Kind.EIP)}
+    for name in request.pools:
+        if name not in known:
+            path = f"metadata.annotations[{keys.EIP_ANNOTATION}]"
+            problem, remedy = "is no Eip of these manifests", "write the name of one, or create it"
+            yield Defect(path, name, problem, remedy, Reason.EIP_NOT_FOUND, fatal=False)
 
 
 def _of_policy(snapshot: Snapshot, namespace: str) -> Iterator[tuple[ObjectRef, Defect]]:

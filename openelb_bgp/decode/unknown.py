@@ -1,4 +1,8 @@
-"""What to say about a key that stands where it means nothing: where it belongs, or what was meant."""
+"""What to say about a key that stands where it means nothing: where it belongs, or what was meant.
+
+A label or annotation under one of our prefixes that is none of ours is a typing error too; so is a value that
+switches nothing on or off. Whoever wrote it waits for something that will not happen.
+"""
 
 import difflib
 import functools
@@ -32,6 +36,18 @@ _HOMES: Mapping[str, tuple[str, tuple[Kind, ...]]] = {
 }
 _HOME_KEYS = frozenset(_HOMES)
 
+# Written by us, or by OpenELB; whoever finds them on an object has not mistyped anything.
+_WRITTEN = frozenset({keys.ALLOCATED_ANNOTATION, keys.SHARED_AT_TAKEOVER_ANNOTATION})
+_NOT_OFFERED = (keys.NODE_PROXY_PREFIX, "layer2.openelb.kubesphere.io/")
+_SWITCH = ("true", "false")
+# What a key may say, where that is one of a few words.
+_VALUES: Mapping[str, tuple[str, ...]] = {
+    keys.MANAGED_ANNOTATION: (keys.MANAGED_VALUE,),
+    keys.DEFAULT_EIP_ANNOTATION: _SWITCH,
+    keys.DRAIN_ANNOTATION: _SWITCH,
+}
+_WITH_KEYS = frozenset({Kind.SERVICE, Kind.NODE, Kind.EIP, Kind.BGP_CONF, Kind.BGP_PEER})
+
 
 def report_misplaced(document: Mapping[Any, Any], kind: Kind, findings: Findings, *, whole: bool) -> None:
     """Write down each of our keys that is a label where it should be an annotation, or the other way about.
@@ -60,9 +76,40 @@ def report_misplaced_keys(*, labels: object, annotations: object, kind: Kind, fi
 
 def _report_in(holder: object, path: str, kind: Kind, findings: Findings) -> None:
     wrong = _wrong_keys(kind, path)
-    if isinstance(holder, dict) and not wrong.isdisjoint(holder):
+    if not isinstance(holder, dict):
+        return
+    if not wrong.isdisjoint(holder):
         for key in sorted(wrong.intersection(holder)):
             findings.left_out(f"{path}[{key}]", None, "means nothing there", remedy_for_key(key))
+    if kind in _WITH_KEYS and path in (_LABEL, _ANNOTATION):
+        _report_mistyped(holder, path, wrong, findings)
+
+
+def _report_mistyped(holder: Mapping[Any, Any], path: str, wrong: frozenset[str], findings: Findings) -> None:
+    """Write down keys that look like ours and are not, and values that mean nothing to a key of ours."""
+    for key, value in holder.items():
+        if not isinstance(key, str) or ("kubesphere.io/" not in key and "openelb" not in key):
+            continue
+        if remedy := _remedy_for_mistyped(key):
+            findings.left_out(f"{path}[{key}]", None, "is no key that means anything to us", remedy)
+        allowed = _VALUES.get(key, ())
+        if allowed and key not in wrong and isinstance(value, str) and value not in allowed:
+            remedy = f"write {' or '.join(allowed)}, in lower case"
+            findings.left_out(f"{path}[{key}]", value, "means nothing", remedy)
+
+
+@functools.lru_cache(maxsize=1024)
+def _remedy_for_mistyped(key: str) -> str:
+    """What was probably meant by a key under a prefix like ours; empty for a key of ours or of others."""
+    if key in _HOME_KEYS or key in _WRITTEN or key.startswith(_NOT_OFFERED):
+        return ""
+    prefix = key.partition("/")[0]
+    is_ours = prefix == "lb.kubesphere.io" or "openelb" in prefix.split(".")
+    # KubeSphere has many keys of its own: of these only what differs by a letter or two was meant for us.
+    near = difflib.get_close_matches(key, sorted(_HOME_KEYS), n=1, cutoff=0.75 if is_ours else 0.92)
+    if near:
+        return f"did you mean {near[0]}?"
+    return "remove it, or look up its name in the reference" if is_ours else ""
 
 
 @functools.cache

@@ -75,6 +75,7 @@ def report(
             services=services.book,
             statuses=objects.statuses,
             complaints=objects.complaints,
+            complaint_sources=objects.complaint_sources,
             defects=known,
             scene=scene,
             patience=patience,

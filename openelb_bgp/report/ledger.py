@@ -49,6 +49,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     services: ServiceBook = ServiceBook()
     statuses: Mapping[ObjectRef, Status] = EMPTY
     complaints: Mapping[ObjectRef, str] = EMPTY
+    complaint_sources: tuple[object, ...] = ()
     defects: Mapping[ObjectRef, Sequence[Defect]] = EMPTY
     scene: Scene = Scene()
     patience: Patience = Patience()

@@ -38,6 +38,7 @@ class ObjectReport(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...]
     statuses: Mapping[ObjectRef, Status]
     complaints: Mapping[ObjectRef, str]
+    complaint_sources: tuple[object, ...]
     pool_sources: tuple[object, ...]
     routing_sources: tuple[object, ...]
 
@@ -63,12 +64,16 @@ def report_objects(
         pools=not same_objects(pool_sources, ledger.pool_sources),
         routing=not same_objects(routing_sources, ledger.routing_sources),
     )
-    complaints = dict(_complaints(snapshot.invalid))
+    complaint_sources = (snapshot.invalid, snapshot.warnings)
+    complaints = ledger.complaints
+    if not same_objects(complaint_sources, ledger.complaint_sources):
+        complaints = dict(_complaints(snapshot))
     return ObjectReport(
         writes=tuple(writer.writes),
         events=(*writer.events, *_new_complaints(complaints, ledger.complaints)),
         statuses=writer.statuses,
         complaints=complaints,
+        complaint_sources=complaint_sources,
         pool_sources=pool_sources,
         routing_sources=routing_sources,
     )
@@ -214,11 +219,13 @@ def _old_finalizers(meta: Meta | None) -> tuple[str, ...]:
     return tuple(one for one in meta.finalizers if one in keys.FINALIZERS_OF_OPENELB)
 
 
-def _complaints(invalid: Mapping[ObjectRef, InvalidResource]) -> Iterator[tuple[ObjectRef, str]]:
+def _complaints(snapshot: Snapshot) -> Iterator[tuple[ObjectRef, str]]:
     """Objects of kinds whose status is not ours to write: an event is all that we can say."""
-    for ref, resource in sorted(invalid.items()):
+    for ref in sorted({*snapshot.invalid, *snapshot.warnings}):
         if ref.kind not in _EMPTY:
-            yield ref, resource.message
+            invalid = snapshot.invalid.get(ref)
+            defects = (*(invalid.defects if invalid else ()), *snapshot.warnings.get(ref, ()))
+            yield ref, "; ".join(map(str, dict.fromkeys(defects)))
 
 
 def _new_complaints(now: Mapping[ObjectRef, str], before: Mapping[ObjectRef, str]) -> Iterator[Event]:

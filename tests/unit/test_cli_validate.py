@@ -100,6 +100,32 @@ def test_a_file_that_does_not_parse_and_a_duplicate_are_errors(
     assert second.startswith("c.yaml:")
 
 
+def test_what_a_service_asks_for_in_vain_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: web
+  annotations:
+    lb.kubesphere.io/v1alpha1: openelb
+    eip.openelb.kubesphere.io/v1alpha1: pool
+    eip.openelb.kubesphere.io/v1alpha2: pool,gone
+spec: {type: LoadBalancer, ports: [{port: 80}]}
+"""
+    _write(tmp_path, a=_eip("pool", "192.0.2.1"), b=service)
+    assert run(tmp_path) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "b.yaml:1: warning: Service default/web: metadata.annotations: 'pool' in "
+        "eip.openelb.kubesphere.io/v1alpha1 is not an IP address; write one such as 192.0.2.1, or name an "
+        "Eip in the annotation eip.openelb.kubesphere.io/v1alpha2",
+        "b.yaml:1: warning: Service default/web: metadata.annotations[eip.openelb.kubesphere.io/v1alpha2] "
+        "'gone': is no Eip of these manifests; write the name of one, or create it",
+        "2 objects: 0 errors, 2 warnings",
+    ]
+
+
 def test_the_command_takes_a_folder(tmp_path: Path) -> None:
     assert CliRunner().invoke(command, [str(tmp_path / "missing")]).exit_code == 2
     found = CliRunner().invoke(command, [str(_write(tmp_path, a=_eip("pool", "192.0.2.1")))])

@@ -128,3 +128,21 @@ def test_a_write_that_failed_is_told_at_the_services(cluster: Cluster) -> None:
             warning=True,
         ),
     )
+
+
+def test_what_is_left_out_of_an_object_without_a_status_of_ours_is_told_by_one_event(
+    cluster: Cluster,
+) -> None:
+    node = ref(Kind.NODE, "n1")
+    defect = Defect("metadata.labels[k]", "", "means nothing there", "move it", fatal=False)
+    cluster.settle()
+    cluster.events.clear()
+    cluster.set("warnings", node, (defect,))
+    cluster.settle()
+    cluster.settle()
+    assert cluster.events == [("Invalid", "metadata.labels[k]: means nothing there; move it")]
+    cluster.set("warnings", node, None)
+    cluster.settle()
+    cluster.set("warnings", node, (defect,))
+    cluster.settle()
+    assert [reason for reason, _ in cluster.events] == ["Invalid", "Invalid"]
