@@ -85,15 +85,17 @@ def condition_events(
     """What turned of these conditions, told under the condition's reason.
 
     Of an object that is seen for the first time (`before` None) only what is wrong is news. An object that is
-    valid but for a field that cannot be used has something wrong with it too.
+    valid but for a field that cannot be used has something wrong with it too. What two conditions say for one
+    reason is told once.
     """
-    told = []
+    told: list[Event] = []
     for type_ in types:
         now, was = find(after, type_), find(before or (), type_)
         if now is None or (was is not None and (was.status, was.reason) == (now.status, now.reason)):
             continue
         well = now.status == "True" and (type_ != VALID or now.reason == Reason.VALID)
-        if was is not None or not well:
+        is_known = not well and any(one.warning and one.reason == now.reason for one in told)
+        if (was is not None or not well) and not is_known:
             told.append(Event(ref=ref, reason=now.reason, message=now.message, warning=not well))
     return told
 

@@ -182,6 +182,10 @@ class _Judge:
             # Our own write of that condition is a new revision too: asking the speakers for it again would
             # never end. Only what becomes announced waits for them.
             now = self._heard.announced(service, decision.addresses, self._may_announce, revision=0)
+            is_new = now.reason is Reason.SPEAKER_NOT_CONFIGURED and self._heard.awaits(decision.addresses)
+            if was.status == "True" and is_new:
+                # A pool under another name, perhaps: nobody has moved its routes.
+                return Announced(True, Reason.ANNOUNCED, was.message)
             if was.status == "True" or not now.met:
                 return now
         if flying is not None:

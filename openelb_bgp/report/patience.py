@@ -51,7 +51,12 @@ def told(
     """What is to be told now, of new events and of those that waited, and what goes on waiting."""
     ready = {ref: found for ref, status in statuses.items() if (found := _ready(status)) is not None}
     known = before.known.union(ref for ref, found in ready.items() if found.status == "True")
-    held = {ref: one for ref, one in before.held.items() if ref not in known and _begins(ready.get(ref))}
+    # A clock that was set back must not make anybody wait for it.
+    held = {
+        ref: one._replace(since=min(one.since, now))
+        for ref, one in before.held.items()
+        if ref not in known and _begins(ready.get(ref))
+    }
     out: list[Event] = []
     for event in events:
         if event.ref not in known and _is_about(event, ready.get(event.ref)):

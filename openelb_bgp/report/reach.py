@@ -18,6 +18,14 @@ from openelb_bgp.model.speakers import Speaker
 from .words import summed_up
 
 _NO_SPEAKER = Refused(Reason.NO_SPEAKER, "no speaker reports; start one on each node")
+_NOT_LOOKED_AT = Refused(
+    Reason.SPEAKER_NOT_CONFIGURED, "the speaker has not configured the pool yet; see its problems"
+)
+NO_BGP_CONF = Refused(
+    Reason.NO_BGP_CONF,
+    "there is no BgpConf named default that can be used; create it with spec.as, or see what its condition "
+    "Valid says",
+)
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,10 +33,11 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
     `configured` says that at least one speaker has the pool in place; `nodes` are those that can also send
     its routes (for BGP: a session is established), by name; `silent` holds the other speakers' reasons;
-    `refused` why there is no node at all.
+    `refused` why there is no node at all. `awaited` says that no speaker has looked at the pool yet.
     """
 
     configured: bool = False
+    awaited: bool = False
     nodes: tuple[str, ...] = ()
     silent: Mapping[str, Refused] = {}
     refused: Refused | None = None
@@ -49,7 +58,13 @@ def reach(pool: Eip, snapshot: Snapshot) -> Reach:
         else:
             silent[speaker.name] = refused
     refused = None if nodes else _nowhere(pool, snapshot, names, silent)
-    return Reach(configured=configured, nodes=tuple(nodes), silent=silent, refused=refused)
+    return Reach(
+        configured=configured,
+        awaited=bool(silent) and not nodes and all(why is _NOT_LOOKED_AT for why in silent.values()),
+        nodes=tuple(nodes),
+        silent=silent,
+        refused=refused,
+    )
 
 
 def _peers_of(pool: Eip, snapshot: Snapshot) -> frozenset[str]:
@@ -85,9 +100,7 @@ def _not_configured(speaker: Speaker, pool: Eip) -> Refused | None:
         return None
     if state is not None and state.reason:
         return Refused(_reason(state.reason), _problem_of(speaker, pool, state.reason) or state.reason)
-    return Refused(
-        Reason.SPEAKER_NOT_CONFIGURED, "the speaker has not configured the pool yet; see its problems"
-    )
+    return _NOT_LOOKED_AT
 
 
 def _reason(text: str) -> Reason:
@@ -140,11 +153,7 @@ def _no_session(speaker: Speaker, names: frozenset[str]) -> Refused | None:
 
 def _nowhere(pool: Eip, snapshot: Snapshot, names: frozenset[str], silent: Mapping[str, Refused]) -> Refused:
     if pool.protocol is Protocol.BGP and snapshot.bgp_conf is None:
-        return Refused(
-            Reason.NO_BGP_CONF,
-            "there is no BgpConf named default that can be used; create it with spec.as, or see what its "
-            "condition Valid says",
-        )
+        return NO_BGP_CONF
     if pool.protocol is Protocol.BGP and not names:
         return Refused(Reason.NO_PEER, "the pool is advertised to no BgpPeer; create one for your router")
     if not silent:

@@ -22,7 +22,7 @@ from openelb_bgp.model.statuses import (
 )
 
 from .conditions import valid_and_ready
-from .reach import serves
+from .reach import NO_BGP_CONF, serves
 from .words import summed_up
 
 _IGNORED = Refused(Reason.IGNORED_NAME, "only the BgpConf named default counts; rename it, or merge the two")
@@ -131,6 +131,8 @@ def _not_running(speaker: Speaker | None, ref: ObjectRef, *, asn: int) -> Refuse
 def _not_established(peer: BgpPeer, snapshot: Snapshot, chosen: Sequence[str]) -> Refused | None:
     if not chosen:
         return Refused(Reason.NODE_NOT_SELECTED, "no node matches spec.nodeSelector; correct it or label one")
+    if snapshot.bgp_conf is None and not any(_worst(one, peer) for one in snapshot.speakers.values()):
+        return NO_BGP_CONF
     missing = [
         (name, refused)
         for name in chosen

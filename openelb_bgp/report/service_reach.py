@@ -97,6 +97,10 @@ class Heard:
         """The answer while the Service's own write is on its way."""
         return Announced(False, _WAITING.reason, _WAITING.message)
 
+    def awaits(self, given: Sequence[Given]) -> bool:
+        """Whether no speaker has looked yet at a pool that some of these addresses belong to."""
+        return any(one.pool in self.reaches and self.reaches[one.pool].awaited for one in given)
+
     def announced(
         self, service: Service, given: Sequence[Given], may_announce: MayAnnounce, *, revision: int
     ) -> Announced:

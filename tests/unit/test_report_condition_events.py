@@ -43,3 +43,11 @@ def test_a_field_that_cannot_be_used_is_a_warning_though_the_object_is_valid() -
     assert condition_events(PEER, ("Valid",), before=[limited], after=[whole]) == [
         Event(ref=PEER, reason="Valid", message="")
     ]
+
+
+def test_what_two_conditions_say_for_one_reason_is_told_once() -> None:
+    valid = Condition(type="Valid", status="True", reason="IgnoredName", message="name it default")
+    ready = Condition(type="Ready", status="False", reason="IgnoredName", message="only default counts")
+    assert condition_events(PEER, ("Valid", "Ready"), before=None, after=[valid, ready]) == [
+        Event(ref=PEER, reason="IgnoredName", message="name it default", warning=True)
+    ]

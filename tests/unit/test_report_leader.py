@@ -19,6 +19,7 @@ from openelb_bgp.model.statuses import (
     LoadBalancerIngress,
     LoadBalancerStatus,
     OwnedAddress,
+    PoolStatus,
     Problem,
     ServiceStatus,
 )
@@ -265,6 +266,31 @@ def test_a_service_keeps_its_address_when_its_pool_goes_and_says_so(cluster: Clu
     cluster.set("eips", "west", pool)
     cluster.settle()
     assert cluster.announced()[0] == "True"
+
+
+def test_a_pool_under_another_name_is_no_loss_while_speakers_have_not_looked_at_it() -> None:
+    asks = Meta(name="web", namespace="shop", annotations={keys.MANAGED_ANNOTATION: keys.MANAGED_VALUE})
+    cluster = Cluster(eips={"west": _default("west")}, services={WEB: service(meta=asks)})
+    cluster.settle()
+    cluster.events.clear()
+    cluster.set("eips", "west", None)
+    cluster.set("eips", "east", _default("east"))
+    cluster.settle()
+    assert cluster.announced() == ("True", "Announced", "announced by n1, n2")
+    for name in ("n1", "n2"):
+        cluster.report(name, pools=(PoolStatus(name="east", ready=True),))
+    cluster.settle()
+    assert cluster.announced() == ("True", "Announced", "announced by n1, n2")
+    assert [reason for reason, _ in cluster.events if reason in ("DelBalancer", "SetBalancer")] == []
+    cluster.report("n1", pools=(PoolStatus(name="east", reason="NoInterface"),))
+    cluster.report("n2", pools=())
+    cluster.settle()
+    assert cluster.announced()[0] == "False"
+
+
+def _default(name: str) -> Eip:
+    meta = Meta(name=name, annotations={keys.DEFAULT_EIP_ANNOTATION: "true"})
+    return Eip(meta=meta, ranges=parse_ranges("192.0.2.0/29"))
 
 
 def on_the_lan() -> Cluster:

@@ -82,3 +82,11 @@ def test_a_pool_that_is_edited_while_it_waits_is_told_as_it_is_then() -> None:
     west = cluster.snapshot.eips["west"]
     cluster.set("eips", "west", Eip(meta=west.meta, ranges=west.ranges, priority=3))
     assert ("Eip west", "ConfigSpeakerFailed") in warnings(cluster.make(LATER))
+
+
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_it() -> None:
+    cluster = starting()
+    cluster.make(NOW)
+    an_hour_ago = cluster.make("2025-12-31T23:00:00Z")
+    assert (warnings(an_hour_ago), an_hour_ago.due) == ([], 1767222010.0)
+    assert ("Eip west", "ConfigSpeakerFailed") in warnings(cluster.make("2025-12-31T23:00:10Z"))

@@ -130,6 +130,11 @@ def test_of_several_sessions_of_a_node_the_one_that_is_down_is_shown() -> None:
     assert peer_ready(seen)[1:] == ("NotEstablished", "n1: the session is IDLE, not established")
 
 
+def test_a_peer_that_nobody_speaks_to_for_want_of_a_conf_says_so() -> None:
+    assert peer_ready(snapshot(speaker("n1"), bgp_confs={}))[:2] == ("False", "NoBgpConf")
+    assert peer_ready(snapshot(speaker("n1", session()), bgp_confs={}))[0] == "True"
+
+
 def test_a_peer_that_chooses_no_node_says_so() -> None:
     picky = msgspec.structs.replace(LEAF, node_selector=LabelSelector(match_labels=(("tier", "edge"),)))
     seen = snapshot(speaker("n1", session()), bgp_peers={"leaf1": picky})
