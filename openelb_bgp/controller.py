@@ -64,6 +64,7 @@ async def _serve(settings: ControllerSettings, stop: asyncio.Event) -> None:
             healthy=controller.healthy(),
             ready=controller.ready(),
         ):
+            logging.started("controller", source=str(settings.source))
             tasks = {"feed": lambda: feed(origin), **origin.tasks, **controller.tasks()}
             await process.work_until(stop, tasks)
 

@@ -35,6 +35,7 @@ async def _serve(
             healthy={**controller.healthy(), **speaker.healthy()},
             ready={**controller.ready(), **speaker.ready()},
         ):
+            logging.started("run", node=speaker_settings.node, source=str(speaker_settings.source))
             tasks = {"feed": lambda: feed(origin), **controller.tasks(), **speaker.tasks()}
             await process.work_until(stop, tasks)
         await speaker.close()

@@ -90,6 +90,9 @@ class FilesSettings(msgspec.Struct, frozen=True, kw_only=True):
     state: Path = DEFAULT_STATE
     namespace: str = DEFAULT_NAMESPACE
 
+    def __str__(self) -> str:
+        return f"{self.files}, with the state in {self.state}"
+
 
 class Election(msgspec.Struct, frozen=True, kw_only=True):
     """How the leading controller is found: the Lease's durations in seconds, as client-go names them."""
@@ -111,6 +114,10 @@ class ClusterSettings(msgspec.Struct, frozen=True, kw_only=True):
     election: Election | None = Election()
     request_seconds: float = 10.0
     instance: str = ""
+
+    def __str__(self) -> str:
+        where = "this pod's cluster" if self.kubeconfig is None else f"the cluster of {self.kubeconfig}"
+        return f"{where}, with namespace {self.namespace}"
 
 
 SourceSettings = FilesSettings | ClusterSettings

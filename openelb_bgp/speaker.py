@@ -68,6 +68,7 @@ async def _serve(settings: SpeakerSettings, stop: asyncio.Event) -> None:
             healthy=speaker.healthy(),
             ready=speaker.ready(),
         ):
+            logging.started("speaker", node=settings.node, source=str(settings.source))
             await process.work_until(stop, {"feed": lambda: feed(origin), **speaker.tasks()})
         await speaker.close()
         if settings.withdraw_on_exit:

@@ -29,6 +29,7 @@ class Sessions:
         self._confs: Mapping[str, PeerConf] = {}
         self._facts: Mapping[str, SessionFact] = {}
         self._said: dict[str, str] = {}
+        self._called: dict[str, str] = {}
         self._listened_at = float("-inf")
 
     @property
@@ -53,6 +54,7 @@ class Sessions:
         if confs == self._confs:
             return
         for address, conf in self._confs.items():
+            self._called[address] = conf.name
             if confs.get(address) != conf:
                 # What was wrong with it is wrong no more, or is said again.
                 self._said.pop(address, None)
@@ -109,7 +111,9 @@ class Sessions:
             log.info("session_up", peer=self._facts[address].peer, address=address)
         for address, fact in before.items():
             if fact.established and not _is_up(self._facts.get(address)):
-                log.warning("session_down", peer=fact.peer, address=address, why=self._why(address))
+                name = fact.peer or self._called.get(address, "")
+                log.warning("session_down", peer=name, address=address, why=self._why(address))
+        self._called = {address: name for address, name in self._called.items() if address in self._facts}
         return came
 
     def _why(self, address: str) -> str:

@@ -83,6 +83,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
         )
         if text:
             click.echo(text)
+        self._complain_of_no_state()
         if not any(objects for _, objects in found) and not self.names:
             click.echo(self._nothing(), err=True)
         return ExitCode.OK
@@ -136,6 +137,16 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
             for name in self.names:
                 if name not in there:
                     raise Failed(f'{kind.resource} "{name}" not found')
+
+    def _complain_of_no_state(self) -> None:
+        """Without it everything looks as if it had just been made, which somebody may believe."""
+        from openelb_bgp.files.peek import is_empty
+
+        if is_empty(self.state):
+            told = (
+                f"no daemon has written to {self.state}, so no status is shown; name its folder with --state"
+            )
+            click.echo(f"openelb-bgp: {told}", err=True)
 
     def _nothing(self) -> str:
         where = "" if self.namespace is None else f" in {self.namespace} namespace"

@@ -134,7 +134,7 @@ def _left_out(
         if decision is not None and decision.refused:
             found[service.ref] = decision.refused[0]
         elif decision is None and service.type == "LoadBalancer":
-            found[service.ref] = _NOT_OURS
+            found[service.ref] = _not_ours(service)
         elif service.ref not in found and (refused := _other_protocol(service, snapshot)) is not None:
             found[service.ref] = refused
     for peer in snapshot.bgp_peers.values():
@@ -154,11 +154,20 @@ def _other_protocol(service: Service, snapshot: Snapshot) -> Refused | None:
     return None
 
 
-_NOT_OURS = Refused(
-    Reason.NOT_OURS,
-    f"it does not ask for us; set its annotation {keys.MANAGED_ANNOTATION}: {keys.MANAGED_VALUE}, or its "
-    f"spec.loadBalancerClass {keys.LOAD_BALANCER_CLASS}",
-)
+def _not_ours(service: Service) -> Refused:
+    if service.load_balancer_class:
+        return Refused(
+            Reason.NOT_OURS,
+            f"its spec.loadBalancerClass {service.load_balancer_class} is another's; where it should be ours "
+            f"write {keys.LOAD_BALANCER_CLASS}",
+        )
+    return Refused(
+        Reason.NOT_OURS,
+        f"it does not ask for us; set its annotation {keys.MANAGED_ANNOTATION}: {keys.MANAGED_VALUE}, or its "
+        f"spec.loadBalancerClass {keys.LOAD_BALANCER_CLASS}",
+    )
+
+
 _GATEWAY_UNKNOWN = Refused(
     Reason.NO_GATEWAY,
     "its neighbour is the gateway of the node's default route, which only the node itself knows",

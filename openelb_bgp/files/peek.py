@@ -23,9 +23,15 @@ def events(directory: Path) -> tuple[KeptEvent, ...]:
     return _look(directory, Database.events, ())
 
 
+def is_empty(directory: Path) -> bool:
+    """Whether nobody has written a state there yet."""
+    path = directory / schema.NAME
+    return not path.exists() or path.stat().st_size == 0
+
+
 def _look(directory: Path, look: Callable[[Database], T], nothing: T) -> T:
     path = directory / schema.NAME
-    if not path.exists() or path.stat().st_size == 0:
+    if is_empty(directory):
         return nothing
     try:
         with contextlib.closing(Database(schema.connect(path, read_only=True), directory)) as database:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from openelb_bgp.model import keys
-from openelb_bgp.model.addresses import Address, Family
+from openelb_bgp.model.addresses import Address, Family, parse_address
 from openelb_bgp.model.meta import Key
 from openelb_bgp.model.pools import Protocol
 from openelb_bgp.model.reasons import Reason, Refused
@@ -89,7 +89,18 @@ def unknown_pool(name: str, book: PoolBook) -> Refused:
         return Refused(
             Reason.EIP_NOT_FOUND, f"Eip {name} is not valid; correct what its condition Valid says"
         )
-    return Refused(Reason.EIP_NOT_FOUND, f"there is no Eip {name}; create it, or name another")
+    remedy = "create it, or name another"
+    if _is_address(name):
+        remedy = f"an address is asked for in the annotation {keys.ADDRESS_ANNOTATION}"
+    return Refused(Reason.EIP_NOT_FOUND, f"there is no Eip {name}; {remedy}")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        parse_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def outside_named(address: Address, named: Iterable[str], holding: Sequence[Pool]) -> Refused:

@@ -78,8 +78,10 @@ def standing_of(service: Service, rules: Rules) -> Standing:
 def request_of(service: Service) -> Request:
     """What the Service asks for."""
     annotations = service.meta.annotations
+    annotated = annotations.get(keys.ADDRESS_ANNOTATION, "")
     return _request(
-        annotations.get(keys.ADDRESS_ANNOTATION) or service.load_balancer_ip or "",
+        annotated or service.load_balancer_ip or "",
+        keys.ADDRESS_ANNOTATION if annotated else "spec.loadBalancerIP",
         annotations.get(keys.EIP_ANNOTATION, ""),
         annotations.get(keys.PROTOCOL_ANNOTATION, ""),
         service.ip_families,
@@ -97,10 +99,15 @@ def _asks_for_us(service: Service, rules: Rules) -> bool:
 
 @lru_cache(maxsize=4096)
 def _request(
-    addresses_text: str, pools_text: str, protocol_text: str, written: tuple[Family, ...], policy: str
+    addresses_text: str,
+    addresses_from: str,
+    pools_text: str,
+    protocol_text: str,
+    written: tuple[Family, ...],
+    policy: str,
 ) -> Request:
     families = _families(written, policy)
-    addresses, refused = _named_addresses(addresses_text, families)
+    addresses, refused = _named_addresses(addresses_text, families, where=addresses_from)
     protocol, unknown = _named_protocol(protocol_text)
     pools = _parts(pools_text)
     # A name that cannot be meant must not be answered with some other address.
@@ -130,7 +137,7 @@ def _families(written: tuple[Family, ...], policy: str) -> tuple[Family, ...]:
 
 
 def _named_addresses(
-    text: str, families: tuple[Family, ...]
+    text: str, families: tuple[Family, ...], *, where: str
 ) -> tuple[tuple[Address, ...], tuple[Refused, ...]]:
     addresses: list[Address] = []
     refused: list[Refused] = []
@@ -138,8 +145,13 @@ def _named_addresses(
         try:
             address = parse_address(part)
         except ValueError:
-            advice = "name one like 192.0.2.1"
-            refused.append(Refused(Reason.BAD_REQUEST, f"{part!r} is not an IP address; {advice}"))
+            refused.append(
+                Refused(
+                    Reason.BAD_REQUEST,
+                    f"{part!r} in {where} is not an IP address; write one such as 192.0.2.1, or name an Eip "
+                    f"in the annotation {keys.EIP_ANNOTATION}",
+                )
+            )
             continue
         if Family.of(address) in families:
             addresses.append(address)

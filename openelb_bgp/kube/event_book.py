@@ -140,7 +140,7 @@ class EventBook:
         own = EventKey(event.ref, uid, event.reason, event.warning, message)
         group = own._replace(message=None)
         similar = self._similar.get(group)
-        if similar is None or now - similar.since > _SIMILAR_SECONDS:
+        if similar is None or abs(now - similar.since) > _SIMILAR_SECONDS:
             similar = self._similar[group] = _Similar(set(), now)
         self._similar.move_to_end(group)
         if message not in similar.messages and len(similar.messages) >= _SIMILAR:
@@ -153,7 +153,9 @@ class EventBook:
         if bucket is None:
             bucket = self._buckets[ref] = _Bucket(_BURST, now)
         self._buckets.move_to_end(ref)
-        bucket.tokens = min(_BURST, bucket.tokens + (now - bucket.since) / _SECONDS_PER_EVENT)
+        # A clock that was set back takes nothing away.
+        passed = max(0.0, now - bucket.since)
+        bucket.tokens = min(_BURST, bucket.tokens + passed / _SECONDS_PER_EVENT)
         bucket.since = now
         if bucket.tokens < 1:
             return False

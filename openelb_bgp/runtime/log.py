@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import structlog
 
+from openelb_bgp import __version__
 from openelb_bgp.model.meta import EMPTY
 
 _INFO_AND_BELOW = {0: logging.INFO}
@@ -36,3 +37,8 @@ def configure(*, verbosity: int, colour: bool | None, remarks: Mapping[str, str]
     log = structlog.get_logger(__name__)
     for flag, remark in remarks.items():
         log.warning("flag_given", flag=flag, remark=remark)
+
+
+def started(role: str, **fields: str) -> None:
+    """Say that a daemon has started: which one, of which version, and where it works."""
+    structlog.get_logger(__name__).info("started", role=role, version=__version__, **fields)

@@ -1,8 +1,9 @@
 """A daemon's life: its event loop, its signals, its end.
 
 SIGTERM and SIGINT ask for an end and are answered within 2 s; whoever sends a second one is taken at their
-word. What is done at the end is the caller's matter. The loop is asyncio's own: uvloop has no netlink
-sockets, and hung waiting for a program that goes into the background.
+word. SIGHUP asks for an end where its terminal went away, else for a reload, of which there is no need. What
+is done at the end is the caller's matter. The loop is asyncio's own: uvloop has no netlink sockets, and hung
+waiting for a program that goes into the background.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import contextlib
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -50,7 +52,16 @@ async def _with_signals(main: Main) -> int:
         log.info("ending", signal=signum.name)
         stop.set()
 
+    def hung_up() -> None:
+        if sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty():
+            asked(signal.SIGHUP)
+        else:
+            log.info(
+                "nothing_to_reload", signal="SIGHUP", why="what changes is followed; flags need a restart"
+            )
+
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, asked, signum)
     try:

@@ -111,6 +111,19 @@ async def test_sigterm_is_heard_while_thousands_of_manifests_are_read(new: Calla
     assert time.monotonic() - asked < 2
 
 
+async def test_a_hangup_ends_nothing_because_changes_are_followed_anyway(
+    new: Callable[..., OpenElb],
+) -> None:
+    ours = new()
+    ours.start()
+    await wait_until(lambda: ours.http("/readyz")[0] == 200, within=20, what="its start")
+    assert [line["role"] for line in ours.logged("started", node="node1")] == ["run"]
+    ours.daemon.send(signal.SIGHUP)
+    await wait_until(lambda: ours.logged("nothing_to_reload"), within=5, what="the answer")
+    assert ours.http("/healthz")[0] == 200
+    assert ours.terminate() == 0
+
+
 async def test_a_second_sigterm_is_taken_at_its_word(new: Callable[..., OpenElb]) -> None:
     ours = new("--withdraw-on-exit")
     ours.start()

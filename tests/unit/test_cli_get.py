@@ -56,7 +56,12 @@ def write(folder: Path) -> None:
 
 
 def test_manifests_are_shown_where_no_daemon_ever_ran(folder: Path) -> None:
-    assert run(folder, "eip").stdout == "NAME   CIDR           USAGE   TOTAL\nwest   192.0.2.0/29\n"
+    shown = run(folder, "eip")
+    assert shown.stdout == "NAME   CIDR           USAGE   TOTAL\nwest   192.0.2.0/29\n"
+    assert shown.stderr == (
+        f"openelb-bgp: no daemon has written to {folder / 'state'}, so no status is shown; name its folder "
+        "with --state\n"
+    )
 
 
 def test_the_state_is_laid_over_the_manifests(folder: Path) -> None:
@@ -108,6 +113,7 @@ def test_events_tell_what_happened(folder: Path) -> None:
 
 
 def test_only_one_namespace_is_looked_into_unless_all_are_asked_for(folder: Path) -> None:
+    write(folder)
     nothing = run(folder, "svc")
     assert (nothing.stdout, nothing.stderr) == ("", "No resources found in default namespace.\n")
     assert run(folder, "svc", "-n", "shop", "-o", "name").stdout == "service/web\n"

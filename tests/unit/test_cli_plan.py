@@ -90,6 +90,22 @@ def test_services_of_nobody_are_claimed_if_asked_for(folder: Path) -> None:
     assert "NotOurs" not in reasons
 
 
+def test_a_service_of_another_class_is_told_that_its_class_is_why(folder: Path) -> None:
+    (folder / "manifests" / "theirs.yaml").write_text(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: theirs}\n"
+        "spec: {type: LoadBalancer, loadBalancerClass: lb.kubesphere.io/openelbb, ports: [{port: 80}]}\n"
+    )
+    (said,) = (
+        one["message"]
+        for one in document(folder, "--node", "n1")["leftOut"]
+        if one["object"] == "Service default/theirs"
+    )
+    assert said == (
+        "its spec.loadBalancerClass lb.kubesphere.io/openelbb is another's; where it should be ours write "
+        "lb.kubesphere.io/openelb"
+    )
+
+
 def test_a_node_without_a_bgp_conf_runs_no_bgp(folder: Path) -> None:
     manifest = folder / "manifests" / "all.yaml"
     manifest.write_text(

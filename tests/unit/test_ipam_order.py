@@ -111,6 +111,14 @@ def test_a_named_eip_that_is_not_there_is_refused_and_never_replaced_by_another(
     assert cluster.message() == "there is no Eip missing; create it, or name another"
 
 
+def test_an_address_where_the_name_of_an_eip_belongs_is_told_its_place() -> None:
+    cluster = Cluster(DEFAULT, service(names_pool="198.51.100.3")).settle()
+    assert cluster.message() == (
+        "there is no Eip 198.51.100.3; an address is asked for in the annotation "
+        "eip.openelb.kubesphere.io/v1alpha1"
+    )
+
+
 def test_a_named_eip_that_is_invalid_is_refused_with_where_to_look() -> None:
     cluster = Cluster(DEFAULT, service(names_pool="bad"))
     cluster.invalid[ref(Kind.EIP, "bad")] = InvalidResource(ref(Kind.EIP, "bad"), ())
@@ -137,7 +145,10 @@ def test_a_named_address_of_a_disabled_eip_is_refused() -> None:
 def test_what_is_not_an_address_is_refused_with_an_example() -> None:
     cluster = Cluster(DEFAULT, service(names_address="300.1.1.1")).settle()
     assert (cluster.has(), cluster.reason()) == ("", "BadRequest")
-    assert cluster.message() == "'300.1.1.1' is not an IP address; name one like 192.0.2.1"
+    assert cluster.message() == (
+        "'300.1.1.1' in eip.openelb.kubesphere.io/v1alpha1 is not an IP address; write one such as "
+        "192.0.2.1, or name an Eip in the annotation eip.openelb.kubesphere.io/v1alpha2"
+    )
 
 
 def test_a_named_address_of_a_family_that_the_service_lacks_is_refused() -> None:

@@ -157,3 +157,10 @@ def test_what_is_to_be_sent_is_not_forgotten_and_what_was_sent_is() -> None:
     book.put(assigned(), uid="", now=NOON)
     book.put(assigned(about=ref(Kind.SERVICE, "s0", namespace="shop")), uid="", now=NOON)
     assert [letter.is_known for letter in sent(book)] == [False, False]
+
+
+def test_a_clock_that_is_set_back_costs_no_event(book: EventBook) -> None:
+    for number in range(15):
+        book.put(assigned(f"{number}"), uid="u1", now=NOON)
+    sent(book)
+    assert book.put(assigned("an hour ago"), uid="u1", now=NOON - 3600)

@@ -4,6 +4,7 @@ import json
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from openelb_bgp.bgp.model import (
     AdminState,
@@ -112,3 +113,13 @@ def test_an_edit_of_the_session_ends_what_was_said_of_it() -> None:
     assert last_error(sessions) == f"we ended it: {ASNS}"
     sessions.name({ADDRESS: msgspec.structs.replace(CONF, peer_asn=65002)})
     assert "no TCP connection" in last_error(sessions)
+
+
+def test_a_session_that_ends_with_its_peer_is_logged_by_the_peers_name() -> None:
+    sessions = Sessions(Standstill())
+    sessions.name({ADDRESS: CONF})
+    sessions.update([peer(session_state=SessionState.ESTABLISHED)])
+    sessions.name({})
+    with capture_logs() as logs:
+        sessions.update([])
+    assert [(one["event"], one["peer"]) for one in logs] == [("session_down", "leaf")]
