@@ -1,5 +1,5 @@
-"""Asking on the wire who has an address: before it is announced for the first time, after somebody else has
-won it, and for the MACs of default gateways.
+"""Asking on the wire who has an address, before it is announced for the first time, and for the MACs of
+default gateways.
 
 Answers come to sockets of their own, whose filter knows the addresses that are being asked for. What follows
 from an answer is decided elsewhere.
@@ -25,9 +25,8 @@ from .packets import claimed, probe
 from .ring import Received
 from .sockets import Port, Unusable
 
-_TICK = 0.1
-_PROBES = 2
-_ASK_TICKS, _ASK_AT = 10, frozenset({0, 2, 5})
+_PROBES, _PAUSE = 2, 0.1
+"""How often an address is probed, and for how many seconds answers are waited for each time."""
 _GATEWAY_PAUSE = 1.0
 """Seconds between two questions for one gateway's MAC."""
 
@@ -86,23 +85,9 @@ class Asker:
             self.look_for_gateways(spot.interface)
             for _ in range(_PROBES):
                 self._send(spot, probe(spot.address, mac=self._mac(spot)))
-                await self._clock.sleep(_TICK)
+                await self._clock.sleep(_PAUSE)
             gateways = {mac for _, mac in self.gateways(spot.interface)}
             return judge(found, nodes=nodes, gateways=gateways)
-
-    async def ask(self, spot: Spot) -> bytes | None:
-        """The MAC that answers for the address, None when none does within a second.
-
-        Raises Unusable where it cannot be asked.
-        """
-        with self._expecting(spot) as found:
-            for tick in range(_ASK_TICKS):
-                if tick in _ASK_AT:
-                    self._send(spot, self._question(spot))
-                await self._clock.sleep(_TICK)
-                if found:
-                    return found[0]
-        return None
 
     def close(self) -> None:
         """Ask for nothing more."""

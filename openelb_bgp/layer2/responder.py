@@ -131,10 +131,6 @@ class Responder:
         """Who has an address that is to be announced for the first time; see `Asker.probe`."""
         return await self._asker.probe(spot, nodes=nodes)
 
-    async def ask(self, spot: Spot) -> bytes | None:
-        """Which MAC answers here for an address that another node has won; see `Asker.ask`."""
-        return await self._asker.ask(spot)
-
     def counts(self) -> Mapping[tuple[Family, Handled | Dropped], int]:
         """What became of the frames that concerned owned addresses, since the start."""
         overrun: Counter[tuple[Family, Handled | Dropped]] = Counter()

@@ -1,4 +1,4 @@
-"""Who has an address: probed before it is announced, asked for after somebody won it; real kernels answer."""
+"""Who has an address, probed before it is announced: real kernels answer."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,9 +11,8 @@ from openelb_bgp.layer2.asking import judge
 from openelb_bgp.layer2.owned import Holder, Probed, Spot
 from openelb_bgp.layer2.packets import Form, announcement
 from openelb_bgp.layer2.sockets import Unusable
-from tests.daemons.harness.inside import run_inside
 from tests.daemons.harness.netns import Lan
-from tests.daemons.harness.owner import Owner, cached, host, mac_of, owning, with_owner
+from tests.daemons.harness.owner import Owner, cached, host, mac_of, with_owner
 
 FREE, FREE6 = "10.0.0.250", "fd00:a::250"
 ONE, TWO, THREE = (bytes.fromhex(f"02000000000{number}") for number in (1, 2, 3))
@@ -111,43 +110,11 @@ def test_an_announcement_during_the_probe_counts_as_an_answer(two: Lan) -> None:
     with_owner(one, scenario)
 
 
-@pytest.mark.parametrize("address", [FREE, FREE6])
-def test_another_node_hears_who_has_won_it(two: Lan, address: str) -> None:
-    one, other = two.nodes
-
-    async def scenario() -> None:
-        async with owning(one) as owner:
-            owner.own(address)
-
-            async def asks() -> bytes | None:
-                async with owning(other) as asking:
-                    return await asking.responder.ask(spot(address))
-
-            assert await asyncio.to_thread(run_inside, other, asks) == mac_of(one)
-            owner.own()
-            assert await asyncio.to_thread(run_inside, other, asks) is None
-
-    run_inside(one, scenario)
-
-
-def test_a_node_without_an_address_there_can_ask_all_the_same(two: Lan) -> None:
-    one, other = two.nodes
-    one.run("ip", "address", "flush", "dev", "eth0")
-
-    async def scenario(owner: Owner) -> None:
-        assert await owner.responder.ask(spot(other.v4)) == mac_of(other)
-        assert await owner.responder.ask(spot(other.v6)) == mac_of(other)
-
-    with_owner(one, scenario)
-
-
 def test_where_it_cannot_be_asked_it_says_why(two: Lan) -> None:
     async def scenario(owner: Owner) -> None:
         for interface in ("eth9", "lo"):
             with pytest.raises(Unusable, match=f"{interface} is not an Ethernet interface of this node"):
                 await owner.responder.probe(spot(FREE, interface), nodes=())
-            with pytest.raises(Unusable, match=interface):
-                await owner.responder.ask(spot(FREE, interface))
 
     with_owner(two.nodes[0], scenario)
 
@@ -158,6 +125,5 @@ def test_a_link_that_is_down_answers_nothing_and_breaks_nothing(two: Lan) -> Non
 
     async def scenario(owner: Owner) -> None:
         assert await owner.responder.probe(spot(other.v4), nodes=()) == Probed(Holder.NOBODY)
-        assert await owner.responder.ask(spot(other.v4)) is None
 
     with_owner(one, scenario)
