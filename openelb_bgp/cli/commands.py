@@ -7,6 +7,7 @@ COMMANDS = {
     "sidecar": "Run gobgpd or keepalived beside a speaker, and restart it.",
     "get": "Show objects with their status, as kubectl get would.",
     "plan": "Show what a node would announce, and why not the rest.",
+    "layer2": "Show who answers for each address, and who comes next.",
     "vip": "Show who is VRRP master of each address, and who comes next.",
     "validate": "Check manifests as admission would.",
 }
@@ -14,7 +15,7 @@ COMMANDS = {
 _HELP = """\
 Usage: openelb-bgp [OPTIONS] COMMAND [ARGS]...
 
-  LoadBalancer Services for clusters without a cloud, announced by BGP.
+  LoadBalancer Services for clusters without a cloud, announced by BGP, ARP or VRRP.
 
 Options:
   --version   Show the version and exit.

@@ -27,6 +27,11 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     pool: str | Refused
 
     @property
+    def pool_name(self) -> str:
+        """The pool's name, of a claim whose pool is there."""
+        return "" if isinstance(self.pool, Refused) else self.pool
+
+    @property
     def preferred(self) -> str:
         """The node that the Service asks for, empty for any."""
         return self.service.meta.annotations.get(keys.PREFERRED_NODE_ANNOTATION, "").strip()

@@ -168,7 +168,7 @@ class _Planner:
         found = {}
         for address, claims in self._book.by_address.items():
             known = placements.get(address) or Placement(
-                address=address, pool=_pool(claims[0]), services=tuple(one.service.key for one in claims)
+                address=address, pool=claims[0].pool_name, services=tuple(one.service.key for one in claims)
             )
             if known.owner == self._facts.node:
                 known = msgspec.structs.replace(known, owner="")
@@ -176,7 +176,7 @@ class _Planner:
         return found
 
     def _place(self, address: Address, claims: tuple[Claim, ...], reported: str) -> Placement:
-        pool = _pool(claims[0])
+        pool = claims[0].pool_name
         ground = self._near.ground(pool, address)
         among = self._contest(claims, ground)
         before = self._before.plan.placements.get(address)
@@ -252,7 +252,7 @@ class _Planner:
         return _May(_common(staying), _common(leaving))
 
     def _candidates(self, claim: Claim) -> Candidates:
-        selector = self._pools[_pool(claim)].node_selector
+        selector = self._pools[claim.pool_name].node_selector
         return self._eligibility.candidates(claim.service, claim.reading.endpoints, selector=selector)
 
     def _out(self, service: Key) -> frozenset[str]:
@@ -317,11 +317,6 @@ class _Planner:
             message = f"there is no Node {facts.node}; register it, or correct --node-name"
             found.append(Problem.of(here, Reason.NODE_UNKNOWN, message))
         return tuple(found)
-
-
-def _pool(claim: Claim) -> str:
-    assert isinstance(claim.pool, str)
-    return claim.pool
 
 
 def _common(sets: Iterable[frozenset[str]]) -> frozenset[str]:
