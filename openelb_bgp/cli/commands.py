@@ -15,7 +15,7 @@ COMMANDS = {
 _HELP = """\
 Usage: openelb-bgp [OPTIONS] COMMAND [ARGS]...
 
-  LoadBalancer Services for clusters without a cloud, announced by BGP, ARP or VRRP.
+  LoadBalancer Services for clusters without a cloud: by BGP, ARP or VRRP.
 
 Options:
   --version   Show the version and exit.

@@ -27,7 +27,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="openelb-bgp")
 def cli() -> None:
-    """LoadBalancer Services for clusters without a cloud, announced by BGP."""
+    """LoadBalancer Services for clusters without a cloud: by BGP, ARP or VRRP."""
 
 
 def run() -> None:

@@ -19,7 +19,7 @@ _COLUMNS = ("ADDRESS", "SERVICE", "POOL", "OWNER", "SINCE", "INTERFACE", "CANDID
 @options.source_options()
 @options.common_options()
 def command(output: str | None, **values: Any) -> int:
-    """Show which node answers for each address, and which would come next."""
+    """Show who answers for each address, and who comes next."""
     from openelb_bgp.layer2.show import rows
 
     from .whole import whole

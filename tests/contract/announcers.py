@@ -119,6 +119,16 @@ class AnnouncerContract:
             await speaker.settle(with_services(speaker.snapshot, range(4)))
             await self.outside(stage, range(4))
 
+    async def test_one_that_is_to_withdraw_takes_everything_back(self, stage: Stage) -> None:
+        async with stage.process().running(withdraw=True) as speaker:
+            await speaker.settle(stage.cluster(range(5)))
+            await self.outside(stage, range(5))
+        await self.outside(stage, ())
+
+
+class OutlivingContract(AnnouncerContract):
+    """What holds where a daemon beside it goes on announcing when an announcer's process ends."""
+
     async def test_nothing_is_withdrawn_before_everything_has_been_listed(self, stage: Stage) -> None:
         async with stage.process().running() as speaker:
             await speaker.settle(stage.cluster(range(5)))
@@ -138,9 +148,3 @@ class AnnouncerContract:
             before = await stage.activity()
         assert await stage.announced() == prefixes(range(5))
         assert await stage.activity() == before
-
-    async def test_one_that_is_to_withdraw_takes_everything_back(self, stage: Stage) -> None:
-        async with stage.process().running(withdraw=True) as speaker:
-            await speaker.settle(stage.cluster(range(5)))
-            await self.outside(stage, range(5))
-        await self.outside(stage, ())

@@ -6,7 +6,7 @@ import msgspec
 
 from openelb_bgp.model.routing import SecretKeyRef
 from openelb_bgp.model.statuses import RouteCounts
-from tests.contract.announcers import AnnouncerContract, Stage
+from tests.contract.announcers import OutlivingContract, Stage
 from tests.contract.process import eventually
 from tests.contract.world import conf, peer, prefixes, secret, with_, with_services, without_peer
 
@@ -52,7 +52,7 @@ class BgpStage(Stage, Protocol):
         ...
 
 
-class BgpContract(AnnouncerContract):
+class BgpContract(OutlivingContract):
     """What holds for the BGP announcer, whatever gobgpd is beside it."""
 
     async def peers_are(self, stage: BgpStage, wanted: set[str]) -> None:
