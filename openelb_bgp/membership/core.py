@@ -1,0 +1,412 @@
+"""Membership as a state machine: datagrams and time in, datagrams and Members out. Pure.
+
+Whoever owns it hands over what arrives, calls `poll` at `wake_at` and after whatever it has handed over, and
+sends what `take` gives. Sockets, keys and the clock are its owner's matter. `now` is seconds on one monotonic
+clock.
+
+The node's own lane, NODE_LANE, reaches others by the addresses that their Nodes have: by it nodes learn of
+each other's interfaces and make up for lost news. Who is alive is decided on the lanes of interfaces alone.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from openelb_bgp.lib.instants import soonest
+from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.members import Members
+
+from .author import Author
+from .book import Book
+from .codec import packed
+from .lanes import Lane, LocalInterface, places_on
+from .messages import Ack, Body, Datagram, News, Ping, Record, Summary, subject_id
+from .timing import Timing
+from .view import View
+from .watch import Place, Target, Watch
+
+NODE_LANE = ""
+_PAUSES = 0.5
+"""How much of the time in which others give us up a pause may last before it counts as an absence."""
+
+
+class Route(NamedTuple):
+    """By which of our interfaces and addresses something goes to an address, or has come from there."""
+
+    lane: str
+    address: Address
+    source: Address | None = None
+
+
+class Outgoing(NamedTuple):
+    """A datagram to be sent."""
+
+    route: Route
+    datagram: Datagram
+
+
+class Stale(Exception):
+    """A datagram that proves nothing: recorded, late, or meant for a process that is no more."""
+
+
+class Membership:
+    """Who is alive, for one node."""
+
+    def __init__(self, node: str, *, boot: int, timing: Timing, now: float) -> None:
+        self._node = node
+        self._boot = boot
+        self._timing = timing
+        self._book = Book()
+        self._author = Author(node, boot, timing)
+        self._view = View(timing, now)
+        self._hello = Watch(node, timing)
+        self._lanes: dict[str, Lane] = {}
+        self._peers: Mapping[str, tuple[Address, ...]] | None = None
+        self._open: dict[int, tuple[str, tuple[str, str]]] = {}
+        self._boots: dict[str, int] = {}
+        self._differs_since: dict[str, float] = {}
+        self._summary_at: dict[str, float] = {}
+        self._sequence = 0
+        self._out: list[Outgoing] = []
+        self._leaving = False
+        self._keyed = False
+        self._void = True
+        self._patience = timing.patience
+        self._void_at = now
+        self._agreed = False
+        self._starting = True
+        self._look_at: float | None = now
+        self._promised: float | None = None
+        self._touched = True
+        self._wander = 0
+        self._wander_at = now
+
+    @property
+    def members(self) -> Members:
+        """As of the last poll; the same object while nothing has changed."""
+        return self._view.members
+
+    @property
+    def agrees(self) -> bool:
+        """Whether a neighbour was found to hold the same records, since this node last was void."""
+        return self._agreed
+
+    @property
+    def digest(self) -> int:
+        """Of all records held."""
+        return self._book.digest
+
+    # What the world is like.
+
+    def configure(
+        self,
+        now: float,
+        *,
+        peers: Mapping[str, tuple[Address, ...]] | None,
+        interfaces: Iterable[LocalInterface],
+        keyed: bool = True,
+    ) -> None:
+        """The other nodes by name with addresses to reach them (None: not known yet), and our interfaces.
+
+        Without a key nothing can be told or believed: a node that has peers is void then.
+        """
+        self.notice(now)
+        self._peers = peers
+        self._keyed = keyed
+        self._book.keep((*(peers or {}), self._node))
+        for known in (self._boots, self._differs_since, self._summary_at):
+            for node in known.keys() - (peers or {}).keys():
+                del known[node]
+        self._hello.aim((Place(node, "", found[0]) for node, found in (peers or {}).items() if found), now)
+        self._keep_lanes({one.name: one for one in interfaces}, now)
+        self._aim(now)
+        self._changed(now, urgent=True)
+
+    def _keep_lanes(self, interfaces: Mapping[str, LocalInterface], now: float) -> None:
+        for name in self._lanes.keys() - interfaces.keys():
+            del self._lanes[name]
+        lanes = {NODE_LANE, *self._lanes}
+        self._open = {sequence: asked for sequence, asked in self._open.items() if asked[0] in lanes}
+        for name, local in sorted(interfaces.items()):
+            if name in self._lanes:
+                self._lanes[name].local = local
+            else:
+                self._lanes[name] = Lane(self._node, local, self._timing, now)
+
+    def _aim(self, now: float) -> None:
+        records = [held.record for node, held in sorted(self._book.held.items()) if node != self._node]
+        for lane in self._lanes.values():
+            lane.watch.aim(places_on(lane.local, records), now)
+
+    def leave(self, now: float) -> None:
+        """Say goodbye: others take over what this node owns."""
+        self._leaving = True
+        self._changed(now, urgent=True)
+
+    # Time.
+
+    def notice(self, now: float) -> None:
+        """Find out whether this process was paused; to be called before anything is believed."""
+        if self._promised is None or now < self._promised + self._timing.interval:
+            return
+        late, self._promised = now - self._promised, None
+        for watch in self._watches():
+            watch.start_anew(now)
+        self._open.clear()
+        self._hello.timing = self._timing
+        for lane in self._lanes.values():
+            lane.pinged_at = None
+            if late >= self._timing.bound * _PAUSES:
+                lane.stable_since = None
+                lane.alive = False
+        self._void, self._void_at, self._agreed = True, now, False
+        self._patience = self._timing.bound
+        self._changed(now, urgent=True)
+        self._look(now)
+
+    def poll(self, now: float) -> None:
+        """Do what is due."""
+        self.notice(now)
+        if not self._touched and self._promised is not None and now < self._promised:
+            return
+        self._touched = self._void
+        died = [watch.judge(now) for watch in self._watches()]
+        if any(died):
+            self._changed(now, urgent=True)
+            self._look_at = now
+        self._end_void(now)
+        if self._keyed:
+            self._ask(now)
+        looks_at = soonest(self._look_at, self._view.review_at)
+        if looks_at is not None and now >= looks_at:
+            self._look(now)
+        self._tell(now)
+        self._promised = self._next(now)
+
+    @property
+    def wake_at(self) -> float | None:
+        """When to call `poll` next, as of the last call, if nothing arrives before."""
+        return self._promised
+
+    def _next(self, now: float) -> float | None:
+        # After that a void ends only with a whole round, whose instants are the watches' to know.
+        void_ends = self._void_at + self._patience if self._void else now
+        wakes = [watch.wake_at() for watch in self._watches()] if self._keyed else []
+        wander = self._wander_at if self._keyed and self._hello.ring else None
+        return soonest(
+            void_ends if void_ends > now else None,
+            wander,
+            *wakes,
+            self._author.wake_at(),
+            self._look_at,
+            self._view.review_at,
+        )
+
+    def take(self) -> list[Outgoing]:
+        """What is to be sent, each once."""
+        out, self._out = self._out, []
+        return out
+
+    def _watches(self) -> list[Watch]:
+        return [self._hello, *(lane.watch for lane in self._lanes.values())]
+
+    def _ask(self, now: float) -> None:
+        for target in list(self._hello.due(now)):
+            addresses = (self._peers or {})[target.place.node]
+            address = addresses[target.misses % len(addresses)]
+            self._ping(Route(NODE_LANE, address), target, self._hello, now)
+        for name, lane in self._lanes.items():
+            for target in list(lane.watch.due(now)):
+                place = target.place
+                self._ping(Route(name, place.address, place.source), target, lane.watch, now)
+        if now >= self._wander_at:
+            self._wander_at = now + self._timing.slow
+            self._ask_anybody()
+
+    def _ping(self, route: Route, target: Target, watch: Watch, now: float) -> None:
+        sequence = self._send(route, target.place.node, Ping(self._book.digest))
+        self._open[sequence] = (route.lane, target.place.key)
+        target.asked(sequence, now, watch.timing)
+        if len(self._open) > 64 + 32 * len(watch.targets):
+            # Whatever was never answered is of no use any more.
+            self._open = dict(list(self._open.items())[len(self._open) // 2 :])
+
+    def _ask_anybody(self) -> None:
+        """One of all in turn: so news also gets to where no neighbour's neighbour tells it soon."""
+        ring = self._hello.ring
+        if not ring:
+            return
+        # A stride that has nothing to do with the ring's neighbourhoods.
+        self._wander = (self._wander + 1 + len(ring) * 3 // 8) % len(ring)
+        place = ring[self._wander]
+        sequence = self._send(Route(NODE_LANE, place.address), place.node, Ping(self._book.digest))
+        self._open[sequence] = (NODE_LANE, place.key)
+
+    def _end_void(self, now: float) -> None:
+        if self._void and self._has_heard_enough(now):
+            self._void = self._starting = False
+            self._hello.timing = msgspec.structs.replace(self._timing, interval=self._timing.slow)
+            self._changed(now, urgent=True)
+            self._look_at = now
+        for lane in self._lanes.values():
+            if not lane.ready and not self._void and lane.watch.has_heard:
+                lane.ready = True
+                self._look_at = now
+
+    def _has_heard_enough(self, now: float) -> bool:
+        if self._peers is None or (self._peers and not self._keyed):
+            return False
+        if not all(watch.has_heard for watch in self._watches()):
+            return False
+        answers = any(any(watch.opinions.values()) for watch in self._watches())
+        return self._agreed or not answers or now >= self._void_at + self._patience
+
+    def _changed(self, now: float, *, urgent: bool) -> None:
+        self._author.note(now, urgent=urgent)
+        self._look_at = soonest(self._look_at, now + self._timing.interval / 40)
+        self._touched = True
+
+    def _look(self, now: float) -> None:
+        self._look_at = None
+        others = {node: held for node, held in self._book.held.items() if node != self._node}
+        lanes = list(self._lanes.values())
+        stable = [lane.stable_since for lane in lanes]
+        self._view.look(lanes, others, own=self._author.record, void=self._void, now=now)
+        if stable != [lane.stable_since for lane in lanes]:
+            self._author.note(now, urgent=True)
+
+    def _tell(self, now: float) -> None:
+        lanes = list(self._lanes.values())
+        written = self._author.write(lanes, leaving=self._leaving, void=self._starting, now=now)
+        if written is not None:
+            self._book.take(written, now)
+        if not self._keyed:
+            return
+        for attempt in self._author.floods(now):
+            news = News(tuple(self._book.told([self._node], now)))
+            for node in self._peers or {}:
+                if self._boot_of(node):
+                    ways = self._ways(node)
+                    self._send(ways[attempt % len(ways)], node, news)
+
+    def _ways(self, node: str) -> Sequence[Route]:
+        """How to reach a node: by a LAN in common first, then by its Node's addresses."""
+        places = [
+            Route(name, place.address, place.source)
+            for name, lane in self._lanes.items()
+            for place in lane.watch.places_of(node)
+        ]
+        return [*places, *(Route(NODE_LANE, address) for address in (self._peers or {})[node])]
+
+    def _boot_of(self, node: str) -> int:
+        known = self._boots.get(node)
+        if known is None:
+            held = self._book.held.get(node)
+            return 0 if held is None else held.record.boot
+        return known
+
+    def _send(self, route: Route, node: str, body: Body, *, to_boot: int | None = None) -> int:
+        self._sequence += 1
+        datagram = Datagram(
+            sender=self._node,
+            boot=self._boot,
+            to=node,
+            to_boot=self._boot_of(node) if to_boot is None else to_boot,
+            sequence=self._sequence,
+            body=body,
+        )
+        self._out.append(Outgoing(route, datagram))
+        return self._sequence
+
+    # What arrives.
+
+    def receive(self, now: float, datagram: Datagram, route: Route) -> None:
+        """A datagram that came from `route.address`. Raises Stale for one that proves nothing."""
+        self.notice(now)
+        if self._peers is None or datagram.sender not in self._peers:
+            raise Stale
+        is_for_us = datagram.to_boot == self._boot
+        match datagram.body:
+            case Ping(digest):
+                self._answer(now, datagram, route)
+                if is_for_us:
+                    self._compare(now, datagram, digest, route)
+                return
+            case Ack() as ack if is_for_us:
+                self._hear(now, datagram, ack, route)
+            case News(records) if is_for_us:
+                self._learn(now, records)
+            case Summary(parts) if is_for_us:
+                self._make_up(now, datagram, parts, route)
+            case _:
+                raise Stale
+
+    def _answer(self, now: float, datagram: Datagram, route: Route) -> None:
+        lane = self._lanes.get(route.lane)
+        doubts = False
+        if lane is not None:
+            if datagram.to_boot == self._boot:
+                lane.pinged_at = now
+            subject = self._subject_at(datagram.sender, route.address)
+            doubts = subject is not None and lane.ready and not self._void and subject not in lane.members
+        ack = Ack(datagram.sequence, self._book.digest, doubts)
+        self._send(route, datagram.sender, ack, to_boot=datagram.boot)
+
+    def _subject_at(self, node: str, address: Address) -> int | None:
+        held = self._book.held.get(node)
+        if held is None:
+            return None
+        for one in held.record.interfaces:
+            if any(each.ip == address for each in one.addresses):
+                return subject_id(node, one.name)
+        return None
+
+    def _hear(self, now: float, datagram: Datagram, ack: Ack, route: Route) -> None:
+        lane_name, key = self._open.pop(ack.echo, ("", ("", "")))
+        if key[0] != datagram.sender:
+            raise Stale
+        # That it answers a question of ours proves which process runs there now.
+        self._boots[datagram.sender] = datagram.boot
+        watch = self._hello if lane_name == NODE_LANE else self._lanes[lane_name].watch
+        if watch.heard(key, ack.echo, doubts=ack.doubts, now=now):
+            self._changed(now, urgent=False)
+        self._compare(now, datagram, ack.digest, route)
+
+    def _compare(self, now: float, datagram: Datagram, digest: int, route: Route) -> None:
+        """Whether a neighbour holds the same records; if that lasts, find out which it does not."""
+        node = datagram.sender
+        if digest == self._book.digest:
+            self._agreed = True
+            self._differs_since.pop(node, None)
+            return
+        since = self._differs_since.setdefault(node, now)
+        is_due = now >= self._summary_at.get(node, now)
+        if is_due and (self._void or now - since >= self._timing.interval):
+            self._summary_at[node] = now + (self._timing.retry if self._void else self._timing.slow)
+            self._send(route, node, Summary(self._book.parts), to_boot=datagram.boot)
+
+    def _make_up(self, now: float, datagram: Datagram, parts: Sequence[int], route: Route) -> None:
+        for records in packed(list(self._book.differing(parts, now))):
+            self._send(route, datagram.sender, News(records), to_boot=datagram.boot)
+
+    def _learn(self, now: float, records: Iterable[Record]) -> None:
+        for record in records:
+            if record.node == self._node:
+                if self._author.outdo(record):
+                    self._changed(now, urgent=True)
+            elif record.node in (self._peers or {}):
+                self._take(record, now)
+
+    def _take(self, record: Record, now: float) -> None:
+        before = self._book.held.get(record.node)
+        if not self._book.take(record, now):
+            return
+        self._boots[record.node] = record.boot
+        if before is None or _shape(before.record) != _shape(record):
+            self._aim(now)
+        self._changed(now, urgent=False)
+
+
+def _shape(record: Record) -> tuple[object, ...]:
+    return tuple((one.name, one.addresses) for one in record.interfaces)
