@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.keys import DEFAULT_NAMESPACE
 from openelb_bgp.model.meta import EMPTY
 
@@ -23,8 +24,6 @@ BURIAL_SECONDS = 60.0
 
 _ABOUT_FLAGS: Mapping[str, str] = {
     "--api-hosts": "gobgpd's API is open there too: whoever reaches it owns your routes",
-    "--bind-addr": "no effect: speakers do not watch each other in this version",
-    "--bind-port": "no effect: speakers do not watch each other in this version",
     "--keepalived-args": "no effect: what keepalived is started with is ours to know",
     "--log-path": "no effect: the log goes to standard error",
     "--readiness-addr": "no effect: /readyz is served on --metrics-addr",
@@ -147,6 +146,20 @@ class ControllerSettings(msgspec.Struct, frozen=True, kw_only=True):
     remarks: Mapping[str, str] = EMPTY
 
 
+class HeartbeatSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How speakers watch each other: by UDP, at `port` of `address` (None: of every address).
+
+    `key_file` is where the keys are, if they are in no Secret. After `misses` questions in a row, `interval`
+    seconds apart, that stay without an answer a node is dead.
+    """
+
+    address: Address | None = None
+    port: int = 7946
+    key_file: Path | None = None
+    interval: float = 0.2
+    misses: int = 4
+
+
 class SpeakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Of a speaker. `gobgp_target` names a gobgpd that somebody else runs; then no sidecar is started.
 
@@ -165,6 +178,7 @@ class SpeakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_hosts: str | None = None
     layer2: bool = True
     vip: bool = True
+    heartbeats: HeartbeatSettings = HeartbeatSettings()
     ignore_exclude_lb: bool = False
     withdraw_on_exit: bool = False
     resync: float = 30.0
@@ -232,6 +246,14 @@ def cluster_settings(
         request_seconds=request_seconds,
         instance=hostname,
     )
+
+
+def listening_address(text: str | None, *, flag: str) -> Address | None:
+    """One IP address, None where none is given. Raises SettingError."""
+    try:
+        return ip_address(text) if text else None
+    except ValueError:
+        raise SettingError(f"{flag} {text!r}: write one IP address of this node, or leave it out") from None
 
 
 def _namespace(environment: Mapping[str, str]) -> str:

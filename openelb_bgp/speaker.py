@@ -28,7 +28,9 @@ from openelb_bgp.host.probe import Prober
 from openelb_bgp.interfaces import targets
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.membership.observed import observe_speakers
+from openelb_bgp.membership.on_demand import MembershipOnDemand
 from openelb_bgp.membership.pods import SpeakerPods
+from openelb_bgp.membership.timing import Timing
 from openelb_bgp.model import keys
 from openelb_bgp.model.facts import Facts, SpeakerFact
 from openelb_bgp.model.forwarding import Forwarding
@@ -90,6 +92,7 @@ class Speaker:
         self._trouble = origin.trouble
         self._announcers = Announcers(Workplace(settings, origin.clock, self._wake.set))
         self._prober = Prober(clock=origin.clock, changed=self._wake.set)
+        self._membership = self._membership_on_demand()
         self._boot_id = read_boot_id()
         self._health = self._health_checks() if origin.in_cluster else None
         self._checks = ServiceChecks()
@@ -115,6 +118,7 @@ class Speaker:
         return {
             "host": self._follow_host,
             "probe": self._prober.run,
+            "membership": self._membership.run,
             **({} if self._health is None else {"health-checks": self._health.run}),
             "loop": self._loop.run,
             "announcers": self._announcers.run,
@@ -134,6 +138,8 @@ class Speaker:
         announcements = await asyncio.gather(*(one.reconcile(snapshot, facts) for one in serving))
         probes = {probe for one in announcements for probe in one.probes}
         self._prober.aim(probes, self._host.links)
+        heartbeats = {interface for one in announcements for interface in one.heartbeats}
+        self._membership.aim(heartbeats, self._host.links, snapshot)
         due = await self._reporter.report(
             snapshot, facts, announcements, problems=self._problems(), off=self._announcers.off
         )
@@ -167,10 +173,24 @@ class Speaker:
             first_seen=self._started,
             forwarding=self._forwarding,
             draining_since=self._draining_since,
+            members=self._membership.members,
         )
         for announcer in serving:
             facts = announcer.contribute(facts)
         return facts
+
+    def _membership_on_demand(self) -> MembershipOnDemand:
+        heartbeats = self._settings.heartbeats
+        return MembershipOnDemand(
+            self._settings.node,
+            namespace=self._settings.source.namespace,
+            clock=self._clock,
+            changed=self._wake.set,
+            timing=Timing(interval=heartbeats.interval, misses=heartbeats.misses),
+            port=heartbeats.port,
+            address=heartbeats.address,
+            key_file=heartbeats.key_file,
+        )
 
     def _health_checks(self) -> HealthChecks:
         return HealthChecks(
@@ -203,17 +223,19 @@ class Speaker:
         if self._prober.error:
             here = ref(Kind.NODE, self._settings.node)
             found.append(Problem.of(here, Reason.PROBING_IMPOSSIBLE, self._prober.error))
-        return tuple(found)
+        return (*found, *self._membership.problems)
 
     async def close(self) -> None:
-        """End. With --withdraw-on-exit the node is drained first, then everything is withdrawn.
+        """End, and tell the other nodes. With --withdraw-on-exit it drains first, then withdraws everything.
 
         Of a node that is going everything is withdrawn too: its routers would keep the routes for the restart
         time, and nobody comes back in it.
         """
+        self._membership.leave()
         if self._settings.withdraw_on_exit:
             await self._drain()
         await self._announcers.close(withdraw=self._settings.withdraw_on_exit or self._is_going())
+        await self._membership.close()
 
     def _is_going(self) -> bool:
         """Whether the node shuts down, drains, or is deleted."""

@@ -18,6 +18,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _ACCEPTED_BY_ALL = ("--secret", "--log-path", "--keepalived-args")
 _ELECTION = settings.Election()
+_HEARTBEATS = settings.HeartbeatSettings()
 
 
 def _apply(options: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
@@ -173,8 +174,20 @@ def speaker_options() -> Callable[[Command], Command]:
                 default=True,
                 says="Announce the addresses of pools of protocol vip, by keepalived.",
             ),
-            click.option("--bind-addr", hidden=True),
-            click.option("--bind-port", type=click.IntRange(1, 65535), hidden=True),
+            click.option("--bind-addr", help="Only address at which speakers hear each other."),
+            click.option(
+                "--bind-port",
+                type=click.IntRange(1, 65535),
+                default=_HEARTBEATS.port,
+                show_default=True,
+                help="UDP port at which speakers hear each other, the same on all nodes.",
+            ),
+            click.option(
+                "--membership-key-file",
+                type=_FILE,
+                help="Keys that speakers sign with, one a line, where the Secret openelb-membership is not.",
+            ),
+            _seconds("--heartbeat-interval", default=_HEARTBEATS.interval),
             go_flag(
                 "--withdraw-on-exit",
                 says="On SIGTERM withdraw everything and end gobgpd, instead of leaving the routes.",
@@ -256,6 +269,7 @@ def speaker_from(values: dict[str, Any]) -> settings.SpeakerSettings:
     """A speaker's settings. Raises BadUsage."""
     try:
         node = settings.node_name(values["node_name"], environment=os.environ, hostname=socket.gethostname())
+        address = settings.listening_address(values["bind_addr"], flag="--bind-addr")
     except settings.SettingError as error:
         raise BadUsage(str(error)) from error
     return settings.SpeakerSettings(
@@ -269,6 +283,12 @@ def speaker_from(values: dict[str, Any]) -> settings.SpeakerSettings:
         api_hosts=values["api_hosts"],
         layer2=values["enable_layer2"],
         vip=values["enable_keepalived_vip"],
+        heartbeats=settings.HeartbeatSettings(
+            address=address,
+            port=values["bind_port"],
+            key_file=values["membership_key_file"],
+            interval=values["heartbeat_interval"],
+        ),
         ignore_exclude_lb=values["ignore_exclude_lb"],
         withdraw_on_exit=values["withdraw_on_exit"],
         resync=values["resync"],

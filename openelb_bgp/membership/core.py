@@ -326,6 +326,10 @@ class Membership:
         self.notice(now)
         if self._peers is None or datagram.sender not in self._peers:
             raise Stale
+        lane = self._lanes.get(route.lane)
+        if lane is not None and not lane.local.reaches(route.address):
+            # The Node's address is this interface's, and who asks for it is behind a router.
+            route = Route(NODE_LANE, route.address)
         is_for_us = datagram.to_boot == self._boot
         match datagram.body:
             case Ping(digest):

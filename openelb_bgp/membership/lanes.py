@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from openelb_bgp.model.addresses import Interface
+from openelb_bgp.model.addresses import Address, Interface
 
 from .messages import OwnInterface, Record, subject_id
 from .timing import Timing
@@ -22,6 +22,10 @@ class LocalInterface(msgspec.Struct, frozen=True, kw_only=True):
     mac: str = ""
     addresses: tuple[Interface, ...] = ()
     up: bool = True
+
+    def reaches(self, address: Address) -> bool:
+        """Whether the address is in one of its subnets."""
+        return any(one.version == address.version and address in one.network for one in self.addresses)
 
 
 class Lane:

@@ -38,8 +38,8 @@ class Target:
     """One that is watched. `answers` is None until it has answered, or has had the time to.
 
     `heard` is when the latest question was sent that it has answered: a late answer proves no more than that.
-    `doubts` says that it holds us for dead. `settled`: since we began to listen it has answered, or has had the
-    time to.
+    `doubts` says that it holds us for dead. `settled`: since we began to listen it has answered, or has had
+    the time to.
     """
 
     def __init__(self, place: Place, now: float) -> None:

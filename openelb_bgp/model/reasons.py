@@ -119,6 +119,8 @@ class Reason(enum.StrEnum):
     REFUSED_BY_KEEPALIVED = "RefusedByKeepalived"
     STATE_NOT_WRITTEN = "StateNotWritten"
     PROBING_IMPOSSIBLE = "ProbingImpossible"
+    MEMBERSHIP_KEY_MISSING = "MembershipKeyMissing"
+    MEMBERSHIP_KEY_DIFFERS = "MembershipKeyDiffers"
 
     # What another load balancer has left.
     LEFT_BY_OPENELB = "LeftByOpenELB"

@@ -11,7 +11,7 @@ from openelb_bgp.host.netlink import HostState, read_host
 from openelb_bgp.host.own_node import own_node
 from openelb_bgp.model.meta import Kind, ObjectRef
 from openelb_bgp.model.statuses import BgpConfStatus, BgpPeerStatus, EipStatus, Status
-from openelb_bgp.runtime.clock import SystemClock
+from openelb_bgp.runtime.clock import BootClock
 from openelb_bgp.runtime.store import Store
 from openelb_bgp.settings import FilesSettings
 
@@ -27,7 +27,8 @@ _STATUS_TYPES: Mapping[Kind, type[EipStatus | BgpConfStatus | BgpPeerStatus]] = 
 @asynccontextmanager
 async def opened_folder(settings: FilesSettings, *, node: str | None, owner: bool) -> AsyncIterator[Origin]:
     """Open it. Raises files.errors.StateError and FilesError, whose text is for the user."""
-    clock = SystemClock()
+    # Who is alive is counted in time that passes while this machine is suspended, too.
+    clock = BootClock()
     role = CONTROLLER if node is None else speaker_role(node)
     state = State.open(settings.state, role=role, owner=owner, clock=clock)
     try:

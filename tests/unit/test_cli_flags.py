@@ -59,7 +59,7 @@ def test_a_speaker_takes_every_argument_of_openelb(speaker_with: Callable[..., S
     assert (made.api_hosts, set(made.remarks)) == (
         ":50051",
         {
-            *("--api-hosts", "--bind-addr", "--bind-port", "--keepalived-args"),
+            *("--api-hosts", "--keepalived-args"),
             *("--kubeconfig", "--log-path", "--secret"),
         },
     )

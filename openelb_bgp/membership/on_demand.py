@@ -1,0 +1,132 @@
+"""Membership for a speaker that may not need it: nothing is imported or opened before heartbeats are wanted.
+
+Also here: where the keys come from, a Secret in the snapshot or else a file.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.facts import Link
+from openelb_bgp.model.members import Members
+from openelb_bgp.model.meta import Kind, ref
+from openelb_bgp.model.reasons import Reason
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.model.statuses import Problem
+from openelb_bgp.ports import Clock
+
+from .key_file import KeyFile
+from .peers import SECRET, others, secret_keys
+from .timing import Timing
+
+if TYPE_CHECKING:
+    from .service import Heartbeats
+
+_KEY_FILE_SECONDS = 2.0
+
+
+class MembershipOnDemand:
+    """What a speaker knows of the other members; `changed` is called when that has changed."""
+
+    def __init__(
+        self,
+        node: str,
+        *,
+        namespace: str,
+        clock: Clock,
+        changed: Callable[[], None],
+        timing: Timing,
+        port: int,
+        address: Address | None = None,
+        key_file: Path | None = None,
+    ) -> None:
+        """The port is UDP, and `address` the only one of this node where it is open beside the LANs'."""
+        self._node = node
+        self._namespace = namespace
+        self._clock = clock
+        self._changed = changed
+        self._timing = timing
+        self._port = port
+        self._address = address
+        self._key_file = None if key_file is None else KeyFile(key_file)
+        self._keys: tuple[bytes, ...] = ()
+        self._is_from_secret = False
+        self._peers: tuple[str, ...] = ()
+        self._heartbeats: Heartbeats | None = None
+
+    @property
+    def members(self) -> Members:
+        """Who is alive now; void while nobody has asked for heartbeats."""
+        return Members() if self._heartbeats is None else self._heartbeats.members
+
+    def aim(self, interfaces: Collection[str], links: Iterable[Link], snapshot: Snapshot) -> None:
+        """Watch on these interfaces from now on, if on any at all."""
+        if self._heartbeats is None:
+            if not interfaces:
+                return
+            self._heartbeats = self._start()
+        peers = others(snapshot, own=self._node)
+        self._peers = tuple(peers or ())
+        self._keys = self._read_keys(snapshot)
+        self._heartbeats.aim(interfaces, links, peers=peers, keys=self._keys)
+
+    def _start(self) -> "Heartbeats":
+        from .service import Heartbeats
+
+        return Heartbeats(
+            self._node,
+            clock=self._clock,
+            changed=self._changed,
+            timing=self._timing,
+            port=self._port,
+            address=self._address,
+        )
+
+    def _read_keys(self, snapshot: Snapshot) -> tuple[bytes, ...]:
+        found = secret_keys(snapshot, namespace=self._namespace)
+        self._is_from_secret = bool(found)
+        return found if found or self._key_file is None else self._key_file.read()
+
+    async def run(self) -> None:
+        """Follow the key file, if there is one, until cancelled. Heartbeats need no task."""
+        if self._key_file is None:
+            await asyncio.Event().wait()
+            return
+        while True:
+            await self._clock.sleep(_KEY_FILE_SECONDS)
+            is_used = self._heartbeats is not None and not self._is_from_secret
+            if is_used and self._key_file.read() != self._keys:
+                self._changed()
+
+    def leave(self) -> None:
+        """Say goodbye to the others; they take over what this node owns, and are answered until the end."""
+        if self._heartbeats is not None:
+            self._heartbeats.leave()
+
+    async def close(self) -> None:
+        """End, once the goodbye has been told as often as news are."""
+        if self._heartbeats is not None:
+            await self._clock.sleep(self._timing.interval)
+            self._heartbeats.close()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What keeps this node from hearing others, with the remedies."""
+        if self._heartbeats is None:
+            return ()
+        found = self._heartbeats.problems
+        if self._keys or not self._peers:
+            return found
+        missing = Problem.of(ref(Kind.NODE, self._node), Reason.MEMBERSHIP_KEY_MISSING, self._no_key())
+        return (missing, *found)
+
+    def _no_key(self) -> str:
+        named = ", ".join(self._peers[:5]) + (" …" if len(self._peers) > 5 else "")
+        why = "" if self._key_file is None else f" ({self._key_file.error})"
+        return (
+            f"nothing is heard of the speakers of {named}, and nothing announced that needs one owner among "
+            f"them: there is no key to sign heartbeats with{why}; make the Secret {self._namespace}/{SECRET} "
+            "with a field `key` of 16 bytes or more, or give every speaker the same --membership-key-file"
+        )

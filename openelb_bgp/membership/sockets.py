@@ -1,0 +1,151 @@
+"""UDP sockets for heartbeats: one for each family of the node's own lane, one for each address of the others.
+
+Those of an interface are bound to it and their datagrams live for one hop, so what they carry has crossed
+that LAN and no other. The node's own go wherever the routes say. What datagrams mean is not here.
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Callable, Collection, Mapping
+from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
+
+from openelb_bgp.model.addresses import Address
+
+from .core import NODE_LANE, Route
+
+_LONGEST = 2048
+_AT_ONCE = 64
+_RECEIVE_BUFFER = 1 << 20
+"""Bytes: a flood of forged datagrams must not displace the few that count."""
+
+Heard = Callable[[Route, bytes], None]
+"""Takes where a datagram came from (and to which address of ours), and its bytes."""
+
+
+class Place(NamedTuple):
+    """Where a socket is. The node's own has no interface; an unspecified address is any of its family."""
+
+    lane: str
+    address: Address
+    ifindex: int = 0
+
+
+class Sockets:
+    """The sockets of one speaker. Used on one event loop.
+
+    `errors` says of each place why nothing can be heard there, with the remedy.
+    """
+
+    def __init__(self, port: int, heard: Heard) -> None:
+        self._port = port
+        self._heard = heard
+        self._open: dict[Place, socket.socket] = {}
+        self.errors: dict[Place, str] = {}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that were asked for are open."""
+        return not self.errors
+
+    def keep(self, places: Collection[Place]) -> None:
+        """Have these open, as far as that can be done, and no others."""
+        for place in self._open.keys() - set(places):
+            self._close(place)
+        self.errors = {}
+        # The node's own first: they find out whether somebody else has the port.
+        for place in sorted(
+            set(places) - self._open.keys(), key=lambda one: (one.lane != NODE_LANE, str(one))
+        ):
+            try:
+                self._listen(place)
+            except OSError as error:
+                self.errors[place] = _why(place, self._port, error)
+
+    def close(self) -> None:
+        """Close all."""
+        self.keep(())
+
+    def send(self, route: Route, data: bytes) -> None:
+        """Send, if it can be: what is not sent counts as lost on the way."""
+        found = self._for(route)
+        if found is None:
+            return
+        place, one = found
+        with contextlib.suppress(OSError):
+            one.sendto(data, _socket_address(route.address, self._port, place.ifindex))
+
+    def _for(self, route: Route) -> tuple[Place, socket.socket] | None:
+        for place, one in self._open.items():
+            is_of_lane = place.lane == route.lane and place.address.version == route.address.version
+            if is_of_lane and (route.lane == NODE_LANE or route.source in (None, place.address)):
+                return place, one
+        return None
+
+    def _listen(self, place: Place) -> None:
+        family = socket.AF_INET if place.address.version == 4 else socket.AF_INET6
+        one = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            if family is socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+            if place.lane != NODE_LANE:
+                _bind_to_interface(one, place.lane)
+            one.bind(_socket_address(place.address, self._port, place.ifindex))
+            # From here on our own may share the port; anybody else was found out by the bind before.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            asyncio.get_running_loop().add_reader(one, self._read, place)
+        except OSError:
+            one.close()
+            raise
+        self._open[place] = one
+
+    def _read(self, place: Place) -> None:
+        for _ in range(_AT_ONCE):
+            one = self._open.get(place)
+            if one is None:
+                return
+            try:
+                data, source = one.recvfrom(_LONGEST)
+            except BlockingIOError:
+                return
+            except OSError:
+                # An ICMP error to what was sent, or an interface that went: the silence speaks for itself.
+                continue
+            self._heard(Route(place.lane, ip_address(source[0].partition("%")[0]), place.address), data)
+
+    def _close(self, place: Place) -> None:
+        one = self._open.pop(place)
+        asyncio.get_running_loop().remove_reader(one)
+        one.close()
+
+
+def _bind_to_interface(one: socket.socket, name: str) -> None:
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode() + b"\0")
+    if one.family is socket.AF_INET:
+        one.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
+    else:
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 1)
+
+
+def _socket_address(address: Address, port: int, ifindex: int) -> tuple[str | int, ...]:
+    if isinstance(address, IPv6Address):
+        return (str(address), port, 0, ifindex if address.is_link_local else 0)
+    return (str(address), port)
+
+
+_REMEDIES: Mapping[int, str] = {
+    errno.EADDRINUSE: "another process has it; end that, or give all speakers another --bind-port",
+    errno.EADDRNOTAVAIL: "this node has no such address; correct --bind-addr",
+    errno.EPERM: "the capability NET_RAW is missing; add it to securityContext.capabilities of the speaker",
+    errno.EACCES: "the capability NET_BIND_SERVICE is missing; use a --bind-port above 1023",
+}
+
+
+def _why(place: Place, port: int, error: OSError) -> str:
+    where = f"{place.address} on {place.lane}" if place.lane else str(place.address)
+    remedy = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
+    return f"other speakers are not heard: UDP port {port} of {where} cannot be opened: {remedy}"
