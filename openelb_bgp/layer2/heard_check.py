@@ -49,7 +49,7 @@ def ends_at(checks: Mapping[ProbeTarget, Placement], *, now: float) -> float | N
 
 
 def not_heard(checks: Mapping[ProbeTarget, Placement], facts: Facts) -> list[Problem]:
-    """The addresses that have had their time and do not answer."""
+    """What to say of addresses that have had their time and do not answer."""
     return [
         Problem.of(
             ref(Kind.SERVICE, one.services[0].name, namespace=one.services[0].namespace),
@@ -58,6 +58,18 @@ def not_heard(checks: Mapping[ProbeTarget, Placement], facts: Facts) -> list[Pro
             f"{one.owner} announces: let the switch port or the hypervisor of that node pass ARP and NDP for "
             "addresses that are not the NIC's own (port security, ARP inspection, spoofing guards)",
         )
+        for target, one in _unanswered(checks, facts)
+    ]
+
+
+def silent(checks: Mapping[ProbeTarget, Placement], facts: Facts) -> frozenset[Address]:
+    """The addresses that have had their time and do not answer."""
+    return frozenset(one.address for _, one in _unanswered(checks, facts))
+
+
+def _unanswered(checks: Mapping[ProbeTarget, Placement], facts: Facts) -> list[tuple[ProbeTarget, Placement]]:
+    return [
+        (target, one)
         for target, one in sorted(checks.items())
         if facts.now >= one.since + PATIENCE and one.address not in facts.answering
     ]

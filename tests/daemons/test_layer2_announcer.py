@@ -272,3 +272,21 @@ def test_a_process_that_was_away_answers_nothing_before_it_has_looked_again(lan:
         assert cached(client, str(address(0))) == ""
 
     with_owner(lan, scenario)
+
+
+def test_a_node_that_stops_answers_until_another_has_taken_over(lan: Lan) -> None:
+    client = lan.nodes[1]
+
+    async def scenario(owner: Owner) -> None:
+        heir, mac = after_us(0)[0], "02:00:00:00:00:77"
+        owner.hear(heir, mac)
+        owner.add(service("web", address(0)))
+        await owner.settle()
+        closing = asyncio.create_task(owner.process.announcer.close(withdraw=False))
+        await asyncio.sleep(0)
+        assert await resolve(client, str(address(0))) == owner.link.mac
+        say(client, address(0), mac)
+        await closing
+        await resolves(client, str(address(0)), "")
+
+    with_owner(lan, scenario)
