@@ -5,6 +5,7 @@ Answers come to sockets of their own, whose filter knows the addresses that are 
 from an answer is decided elsewhere.
 """
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -43,6 +44,7 @@ class Asker:
         self._asked_at: dict[Spot, float] = {}
         self._expected: Counter[Spot] = Counter()
         self._found: dict[Spot, list[bytes]] = {}
+        self._stale: set[tuple[str, Family]] = set()
         self._ports: dict[Place, Port] = {}
 
     def see(self, links: Collection[Link], gateways: Iterable[Gateway]) -> None:
@@ -82,6 +84,8 @@ class Asker:
         `nodes` are the MACs of all nodes' interfaces. Raises Unusable where it cannot be asked.
         """
         with self._expecting(spot) as found:
+            # Those that are asked for together come into the filter together.
+            await asyncio.sleep(0)
             self.look_for_gateways(spot.interface)
             for _ in range(_PROBES):
                 self._send(spot, probe(spot.address, mac=self._mac(spot)))
@@ -107,11 +111,7 @@ class Asker:
         self._expected[spot] += 1
         if self._expected[spot] == 1:
             self._found[spot] = []
-            try:
-                self._aim(self._place(spot))
-            except Unusable:
-                self._expect_less(spot)
-                raise
+            self._stale.add((spot.interface, spot.family))
 
     def _expect_less(self, spot: Spot) -> None:
         self._expected[spot] -= 1
@@ -133,10 +133,11 @@ class Asker:
             for spot in self._expected
             if spot.interface == place.interface and spot.family is place.family
         )
+        self._stale.discard((place.interface, place.family))
 
     def _send(self, spot: Spot, question: Packet) -> None:
         place = self._place(spot)
-        if place not in self._ports:
+        if place not in self._ports or (spot.interface, spot.family) in self._stale:
             self._aim(place)
         self._ports[place].send(build(question))
 

@@ -36,7 +36,8 @@ from .sockets import Port, Unusable
 OLDEST = 0.2
 """Seconds that a question may have waited. What piled up while the process was stopped is not answered."""
 _CLOCK_GRAIN = 0.001
-_CONFLICT_PAUSE = 1.0
+_CONFLICT_PAUSE, _MOST_TOLD = 1.0, 1000
+"""For how many seconds the same is not told again, and of how many conflicts at most in that time."""
 _RETRY = 5.0
 """Seconds until what the kernel refused is tried again."""
 _MOST_READY = 4096
@@ -305,8 +306,12 @@ class Responder:
 
     def _tell(self, conflict: Conflict) -> None:
         now = self._clock.monotonic()
-        if now - self._told.get(conflict, -math.inf) >= _CONFLICT_PAUSE:
+        if now - self._told.get(conflict, -math.inf) < _CONFLICT_PAUSE:
+            return
+        if len(self._told) >= _MOST_TOLD:
             self._told = {one: at for one, at in self._told.items() if now - at < _CONFLICT_PAUSE}
+        # Of a flood from forged MACs the first show what goes on.
+        if len(self._told) < _MOST_TOLD:
             self._told[conflict] = now
             self._conflict(conflict)
 

@@ -220,3 +220,21 @@ def test_2000_addresses_won_at_once_are_all_announced_within_three_seconds(two: 
             assert loop.time() - start >= 1.9
 
     with_owner(one, scenario)
+
+
+def test_a_flood_of_claims_from_forged_macs_is_told_a_thousand_times_at_most(two: Lan) -> None:
+    one, other = two.nodes
+
+    async def scenario(owner: Owner) -> None:
+        owner.own(VIP)
+        loop = asyncio.get_running_loop()
+        with host(other) as rival:
+            start = loop.time()
+            for number in range(3000):
+                mac = bytes.fromhex("0a") + number.to_bytes(5)
+                rival.send(build(announcement(ip_address(VIP), Form.ARP_REQUEST, mac=mac)))
+                await asyncio.sleep(0)
+            await owner.counted(Handled.CONFLICT, 2500)
+            assert 0 < len(owner.conflicts) <= 1000 * (1 + (loop.time() - start) // 1)
+
+    with_owner(one, scenario)

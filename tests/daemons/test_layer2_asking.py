@@ -9,10 +9,11 @@ import pytest
 from openelb_bgp.host.packets import build
 from openelb_bgp.layer2.asking import judge
 from openelb_bgp.layer2.owned import Holder, Probed, Spot
-from openelb_bgp.layer2.packets import Form, announcement
+from openelb_bgp.layer2.packets import Form, announcement, asked_for
 from openelb_bgp.layer2.sockets import Unusable
 from tests.daemons.harness.netns import Lan
-from tests.daemons.harness.owner import Owner, cached, host, mac_of, with_owner
+from tests.daemons.harness.owner import DEADLINE, Owner, cached, host, mac_of, with_owner
+from tests.daemons.harness.waiting import wait_until
 
 FREE, FREE6 = "10.0.0.250", "fd00:a::250"
 ONE, TWO, THREE = (bytes.fromhex(f"02000000000{number}") for number in (1, 2, 3))
@@ -103,7 +104,11 @@ def test_an_announcement_during_the_probe_counts_as_an_answer(two: Lan) -> None:
     async def scenario(owner: Owner) -> None:
         with host(other) as rival:
             probing = asyncio.create_task(owner.responder.probe(spot(FREE), nodes=()))
-            await asyncio.sleep(0)
+            await wait_until(
+                lambda: any(asked_for(one) == ip_address(FREE) for one in rival.listen()),
+                within=DEADLINE,
+                what="the probe",
+            )
             rival.send(build(announcement(IPv4Address(FREE), Form.ARP_REPLY, mac=rival.mac)))
             assert await probing == Probed(Holder.FOREIGN, rival.mac)
 
