@@ -216,6 +216,38 @@ def test_groups_are_joined_for_what_is_owned_spread_over_sockets_and_left(two: L
     with_owner(one, scenario)
 
 
+def test_where_sockets_have_little_memory_more_of_them_and_smaller_filters_do(two: Lan) -> None:
+    one, other = two.nodes
+    # The default before Linux 6.7.
+    one.run("sysctl", "-qw", "net.core.optmem_max=20480")
+    scattered = [f"10.{number // 250}.{number % 250}.9" for number in range(2000)]
+    addresses = [f"fd00:a::1:{number:x}" for number in range(1000)]
+
+    async def scenario(owner: Owner) -> None:
+        for more in ((), (VIP, VIP6), (VIP,)):
+            owner.own(*scattered, *addresses, *more)
+            assert owner.responder.problems == {}
+        with host(other) as client:
+            client.send(client.asks(VIP), client.asks(addresses[999]))
+            await owner.counted(Handled.ANSWERED, 2)
+
+    with_owner(one, scenario)
+
+
+def test_where_sockets_have_no_memory_it_is_said_and_mended_once_they_have(two: Lan) -> None:
+    one, other = two.nodes
+    one.run("sysctl", "-qw", "net.core.optmem_max=1024")
+
+    async def scenario(owner: Owner) -> None:
+        owner.own(*[f"10.0.{number}.9" for number in range(200)])
+        assert owner.responder.problems == {"eth0": "no filter for eth0: net.core.optmem_max is too small"}
+        one.run("sysctl", "-qw", "net.core.optmem_max=131072")
+        await wait_until(lambda: not owner.responder.problems, within=DEADLINE, what="the filter")
+        await until_cached(other, mac_of(one), "10.0.0.9")
+
+    with_owner(one, scenario)
+
+
 def test_without_ipv6_on_the_interface_it_is_said_and_mended_once_there_is(two: Lan) -> None:
     one, other = two.nodes
     one.run("ip", "link", "set", "eth0", "mtu", "1000")
