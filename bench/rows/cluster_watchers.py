@@ -33,9 +33,13 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class _Cost(NamedTuple):
-    """What the API server has seen and used so far; the bytes are those on its wire."""
+    """What the API server has seen and used so far.
+
+    `refused` are those of the requests that were told to come later (429); the bytes are those on its wire.
+    """
 
     requests: float
+    refused: float
     megabytes: float
     seconds: float
 
@@ -65,6 +69,11 @@ def watched() -> Sequence[Measure]:
 def _measures(what: str, cost: _Cost, of: int) -> list[Measure]:
     return [
         Measure(what=f"{what}: requests", value=cost.requests / of, unit=""),
+        *(
+            [Measure(what="of them told to come later", value=cost.refused / of, unit="")]
+            if cost.refused
+            else []
+        ),
         Measure(what=f"{what}: bytes", value=cost.megabytes / of, unit="MB"),
         Measure(what=f"{what}: processor", value=cost.seconds / of, unit="s"),
     ]
@@ -80,11 +89,14 @@ def _cost(place: ClusterSite) -> _Cost:
     _, text = place.api.raw("GET", "/metrics")
     # A watch is counted in the total when it ends, and in the other while it lasts.
     names = ("apiserver_request_total{", "apiserver_longrunning_requests{")
-    requests = sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(names))
+    counts = [line for line in text.splitlines() if line.startswith(names)]
+    requests, refused = (
+        sum(float(line.rpartition(" ")[2]) for line in counts if part in line) for part in ("{", 'code="429"')
+    )
     space = place.lab.space("controller")
     files = [f"/sys/class/net/eth1/statistics/{way}_bytes" for way in ("rx", "tx")]
     size = sum(int(number) for number in space.run("cat", *files).split())
-    return _Cost(requests, size / 1e6, cpu_seconds(place.lab.process("kube-apiserver")))
+    return _Cost(requests, refused, size / 1e6, cpu_seconds(place.lab.process("kube-apiserver")))
 
 
 def _make_nodes(place: ClusterSite) -> Sequence[str]:
