@@ -1,0 +1,134 @@
+"""What heartbeats cost, and how well they work, on simulated LANs: the table of docs/layer2.md.
+
+`python -m bench.heartbeats [--quick] [--histories N]`. Time is virtual and the core is the real one, so only
+the processor's seconds depend on the machine.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from statistics import median
+
+from openelb_bgp.model.members import Members
+from tests.properties.test_membership_histories import BOUND, live_through
+from tests.simulated_lan import NIC, Lan, Node
+
+_HEADERS = 28 + 14
+"""Bytes of Ethernet, IPv4 and UDP around each datagram."""
+
+
+def _steady(count: int, *, seed: int, loss: float = 0.0, codec: bool = False) -> Lan:
+    lan = Lan(count, seed=seed, loss=loss, codec=codec)
+    lan.start_all(within=2.0)
+    lan.run_until_true(most=20.0)
+    lan.run(8.0)
+    return lan
+
+
+def cost(count: int, *, seconds: float) -> str:
+    """Traffic and processor time of a node that has nothing to tell."""
+    lan = _steady(count, seed=1, codec=True)
+    sent = sum(node.sent for node in lan.nodes)
+    size = sum(node.sent_bytes for node in lan.nodes)
+    began = time.process_time()
+    lan.run(seconds)
+    used = (time.process_time() - began) / seconds / count
+    datagrams = (sum(node.sent for node in lan.nodes) - sent) / seconds / count
+    octets = (sum(node.sent_bytes for node in lan.nodes) - size) / seconds / count + datagrams * _HEADERS
+    return f"{datagrams:.0f} datagrams/s, {octets / 1000:.1f} kB/s each way, {used:.2%} of a core"
+
+
+def detection(count: int, *, deaths: int) -> str:
+    """Seconds from a death until one other node knows, and until all do."""
+    lan = _steady(count, seed=2)
+    first: list[float] = []
+    last: list[float] = []
+    for index in range(deaths):
+        victim = lan.nodes[index % count]
+        knew = _note_deaths_of(lan, victim)
+        lan.run(lan.random.random())
+        died = lan.now
+        lan.kill(victim)
+        lan.run_until_true(most=10.0, step=0.002)
+        lan.watchers.clear()
+        first.append(min(knew) - died)
+        last.append(lan.now - died)
+        lan.start(victim)
+        lan.run_until_true(most=10.0)
+        lan.run(3.0)
+    middle = f"first p50 {median(first):.2f} s, all p50 {median(last):.2f} s"
+    return f"{middle}, worst {max(last):.2f} s"
+
+
+def _note_deaths_of(lan: Lan, victim: Node) -> list[float]:
+    knew: list[float] = []
+
+    def watch(node: Node, members: Members) -> None:
+        if not members.others[victim.name].interfaces[NIC].alive:
+            knew.append(lan.now)
+
+    lan.watchers.append(watch)
+    return knew
+
+
+def partition(count: int) -> str:
+    """Seconds until each side of an even partition sees itself, and after it all see all."""
+    lan = _steady(count, seed=3)
+    lan.partition({node.name: lan.random.randrange(2) for node in lan.nodes})
+    split = lan.run_until_true(most=60.0, step=0.02)
+    lan.run(15.0)
+    lan.partition({})
+    healed = lan.run_until_true(most=60.0, step=0.02)
+    return f"split seen after {split:.2f} s, heal after {healed:.2f} s"
+
+
+def false_deaths(count: int, *, loss: float, hours: float) -> str:
+    """How often a node that lives is given up by the majority, by loss alone."""
+    lan = _steady(count, seed=4, loss=loss)
+    found: set[tuple[str, float]] = set()
+    dead: dict[str, bool] = {}
+
+    def watch(node: Node, members: Members) -> None:
+        for name, one in members.others.items():
+            alive = one.interfaces[NIC].alive
+            if not alive and not dead.get(name):
+                found.add((name, lan.now))
+            dead[name] = not alive
+
+    lan.watchers.append(watch)
+    lan.run(hours * 3600)
+    return f"{len(found) / hours:.1f} an hour ({len(found)} in {hours:g} h of {count} nodes)"
+
+
+def histories(count: int, *, seeds: Sequence[int]) -> str:
+    """Random histories of faults, each of which has to end in agreement."""
+    took = []
+    for seed in seeds:
+        lan = live_through(seed, count=count, faults=12, loss=0.02)
+        took.append(lan.run_until_true(most=BOUND))
+        lan.run(4.0)
+        assert lan.views() == lan.truths(), f"seed {seed} did not stay in agreement"
+    return f"{len(took)} histories, agreement after {median(took):.2f} s, worst {max(took):.2f} s"
+
+
+def main() -> None:
+    """Print everything, line by line as it is known."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--histories", type=int, default=0, help="only these, as many for each size")
+    arguments = parser.parse_args()
+    if arguments.histories:
+        for count in (2, 3, 4, 5, 8):
+            print(count, histories(count, seeds=range(arguments.histories)), flush=True)
+        return
+    for count in (10, 100) if arguments.quick else (10, 100, 500):
+        print(count, "cost", cost(count, seconds=5 if count > 100 else 20), flush=True)
+        print(count, "detection", detection(count, deaths=4 if count > 100 else 20), flush=True)
+        print(count, "partition", partition(count), flush=True)
+    for count, hours in ((2, 2.0), (10, 0.5)):
+        for loss in (0.01, 0.05):
+            print(count, f"loss {loss:.0%}", false_deaths(count, loss=loss, hours=hours), flush=True)
+
+
+if __name__ == "__main__":
+    main()
