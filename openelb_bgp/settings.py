@@ -29,6 +29,10 @@ _ABOUT_FLAGS: Mapping[str, str] = {
     "--readiness-addr": "no effect: /readyz is served on --metrics-addr",
     "--secret": "no effect: the key protects nothing here, and its default is public",
 }
+_API_HOSTS_ELSEWHERE = (
+    "no effect: the gobgpd is not this process's own; where --await-sidecar is given too, write it in the "
+    "arguments of the container gobgpd, whose sidecar takes it"
+)
 _ABOUT_FLAGS_WITH_FILES: Mapping[str, str] = {
     "--kubeconfig": "no effect: with --files the objects come from the folder, not from a cluster",
     "--leader-elect": "no effect: the one controller of a state is who holds its lock",
@@ -187,13 +191,22 @@ class SpeakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     remarks: Mapping[str, str] = EMPTY
 
 
-def remarks(given: Collection[str], *, with_files: bool, environment: Mapping[str, str]) -> Mapping[str, str]:
+def remarks(
+    given: Collection[str],
+    *,
+    with_files: bool,
+    environment: Mapping[str, str],
+    starts_gobgpd: bool = True,
+) -> Mapping[str, str]:
     """What the operator should know of flags given and variables set, by their names, never by their values.
 
     OpenELB's that have no effect here are accepted, so that arguments set by hand go on working; with a
-    folder for a source that is whatever only a cluster has.
+    folder for a source that is whatever only a cluster has. Only a gobgpd that is started here
+    (`starts_gobgpd`) can be told where to listen.
     """
-    about = {**_ABOUT_FLAGS, **_ABOUT_FLAGS_WITH_FILES} if with_files else _ABOUT_FLAGS
+    about = {**_ABOUT_FLAGS, **_ABOUT_FLAGS_WITH_FILES} if with_files else dict(_ABOUT_FLAGS)
+    if not starts_gobgpd:
+        about["--api-hosts"] = _API_HOSTS_ELSEWHERE
     said = {flag: about[flag] for flag in sorted(given) if flag in about}
     return said | {name: text for name, text in _ABOUT_VARIABLES.items() if environment.get(name)}
 

@@ -162,7 +162,9 @@ def speaker_options() -> Callable[[Command], Command]:
                 says="Start no gobgpd and no keepalived: their sidecars are in containers of their own.",
             ),
             click.option(
-                "--api-hosts", help="Open gobgpd's API here too. Whoever reaches it owns your routes."
+                "--api-hosts",
+                help="Open gobgpd's API here too: whoever reaches it owns your routes. In a pod the container "
+                "gobgpd takes this flag instead.",
             ),
             go_flag(
                 "--enable-layer2",
@@ -211,7 +213,12 @@ def epilog() -> str:
 def remarks_from(values: dict[str, Any]) -> Mapping[str, str]:
     """What is to be said of the flags that were given."""
     given = {f"--{name.replace('_', '-')}" for name, value in values.items() if value is not None}
-    return settings.remarks(given, with_files=values["files"] is not None, environment=os.environ)
+    return settings.remarks(
+        given,
+        with_files=values["files"] is not None,
+        environment=os.environ,
+        starts_gobgpd=not (values.get("await_sidecar") or values.get("gobgp_target")),
+    )
 
 
 def source_from(values: dict[str, Any]) -> settings.SourceSettings:

@@ -112,6 +112,11 @@ def test_an_open_api_is_warned_about() -> None:
     assert "owns your routes" in said["--api-hosts"]
 
 
+def test_an_open_api_is_not_promised_where_the_gobgpd_is_somebody_elses() -> None:
+    said = remarks({"--api-hosts"}, with_files=False, environment={}, starts_gobgpd=False)
+    assert said["--api-hosts"].startswith("no effect: ") and "container gobgpd" in said["--api-hosts"]
+
+
 def test_what_only_a_cluster_has_is_without_effect_over_a_folder() -> None:
     given = {"--kubeconfig", "--leader-elect", "--webhook-port", "--webhook-cert-dir"}
     assert remarks(given, with_files=True, environment={}).keys() == given
