@@ -163,8 +163,8 @@ def speaker_options() -> Callable[[Command], Command]:
             ),
             click.option(
                 "--api-hosts",
-                help="Open gobgpd's API here too: whoever reaches it owns your routes. In a pod the container "
-                "gobgpd takes this flag instead.",
+                help="Open gobgpd's API here too: whoever reaches it owns your routes. In a pod the "
+                "container gobgpd takes this flag instead.",
             ),
             go_flag(
                 "--enable-layer2",

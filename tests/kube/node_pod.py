@@ -27,6 +27,7 @@ class NodePod:
         # Its `speaker` is not started: it is what reads statuses and problems.
         self.eyes = OpenElb(lan.nodes[0], folder, command="speaker")
         self.controller = OpenElb(lan.nodes[0], folder, command="controller")
+        self.eyes.state.mkdir(exist_ok=True)
         self._make()
 
     @property
@@ -50,6 +51,7 @@ class NodePod:
             name,
             (*command_of(self.pod, name, program=program(), paths=paths), *further),
             log=self.folder / f"container-{name}.log",
+            volumes=(self.empty_dir, self.eyes.state),
             forbid_getfd=self._forbid_getfd and name == "gobgpd",
         )
 

@@ -1,6 +1,9 @@
 """Each process does its work with the rights that its pod has, and with no others."""
 
+import http.client
 import shutil
+import socket
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -8,17 +11,26 @@ from pathlib import Path
 
 import pytest
 
+from lab.cluster.api import Api
+from lab.cluster.installation import SYSTEM, mount_account, our_pod, pod_environment
+from lab.cluster.kubelet import service
+from openelb_bgp.kube.certs import from_secret
 from openelb_bgp.sidecar import client as sidecar
 from tests.daemons.conftest import StartRouter
 from tests.daemons.harness import kernel
 from tests.daemons.harness.confs import NODE_ASN
 from tests.daemons.harness.frr import Frr
+from tests.daemons.harness.inside import call_inside
 from tests.daemons.harness.kernel import RouteDeletions
-from tests.daemons.harness.manifests import cluster, node
+from tests.daemons.harness.manifests import eip
 from tests.daemons.harness.netns import Lan
-from tests.daemons.harness.openelb import OpenElb, program
+from tests.daemons.harness.openelb import program
 from tests.daemons.harness.waiting import wait_until
 from tests.kube.container import Container, command_of, open_unprivileged_ports
+from tests.kube.faulty_proxy import FaultyProxy
+from tests.kube.harness.control_plane import GATEWAY, ControlPlane
+from tests.kube.harness.ours import Seen, ready_cluster
+from tests.kube.harness.rack import MANAGED
 from tests.kube.node_pod import WEB, NodePod
 from tests.kube.rendered import BASE, Object, pod_of, rendered, with_component
 
@@ -64,6 +76,9 @@ async def test_with_its_one_capability_each_gobgpd_listens_on_179_and_the_speake
     # The second is there only if the speaker can ask it by ARP.
     await wait_until(lambda: _hops(router) == both, within=40, what="the stand-in's next hop")
     assert (pod.gobgpd.rights, pod.speaker.rights) == (_root(NET_BIND_SERVICE), _root(NET_RAW))
+    # The state stands in for the API server.
+    volumes = tuple(sorted(map(str, (pod.empty_dir, pod.eyes.state))))
+    assert (pod.gobgpd.writable, pod.speaker.writable) == (volumes, volumes)
     assert (pod.empty_dir / "gobgpd").stat().st_mode & 0o777 == 0o700
     assert not pod.eyes.problems("ProbingImpossible")
     # By these its connections are known from those of a CNI.
@@ -118,21 +133,51 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
-async def test_a_controller_that_is_not_root_allocates_and_listens_on_443(lan: Lan, folder: Path) -> None:
-    space, spec = lan.nodes[0], pod_of(rendered(BASE), "Deployment", "openelb-controller")
+async def test_a_controller_that_is_not_root_allocates_and_answers_the_webhook_on_443(
+    control_plane: ControlPlane, lan: Lan, folder: Path, namespace: str
+) -> None:
+    """In the network namespace of its pod, and with the token of its account."""
+    api, space = ready_cluster(control_plane, "node1"), lan.nodes[0]
+    spec = pod_of(rendered(BASE), "Deployment", "openelb-controller")
     open_unprivileged_ports(space, spec)
-    eyes = OpenElb(space, folder, command="controller")
-    eyes.write("all", node("node1", space.v4), *cluster(lan))
-    command = command_of(spec, "openelb-controller", program=program(), paths={":50052": "127.0.0.1:443"})
-    source = ("--files", str(eyes.manifests), "--state", str(eyes.state))
-    controller = Container(space, spec, "openelb-controller", (*command, *source), log=folder / "log")
-    controller.start()
-    try:
-        await wait_until(lambda: eyes.addresses("shop/web") == [WEB], within=40, what="the address")
-        assert eyes.http("/readyz", port=443) == (200, "ok\n")
-        assert controller.rights == {**_root(0), "Uid": "\t".join([str(CONTROLLER)] * 4)}
-    finally:
-        controller.end()
+    account = mount_account(
+        *(api, control_plane.plane, our_pod(api, "controller", node="node1", address=space.v4)),
+        folder / "account",
+    )
+    seen, key = Seen(api), f"{namespace}/web"
+    api.create(eip("pool", f"{WEB}-198.51.100.14", default=True))
+    api.create(service("web", namespace=namespace, annotations=MANAGED))
+    with FaultyProxy.in_lan(control_plane, lan):
+        environment = [f"{name}={text}" for name, text in pod_environment(GATEWAY, 6443, account).items()]
+        command = ("env", *environment, *command_of(spec, "openelb-controller", program=program(), paths={}))
+        controller = Container(space, spec, "openelb-controller", command, log=folder / "log")
+        controller.start()
+        try:
+            assert await seen.allocated(key, within=60) == [WEB]
+            trusted = await wait_until(lambda: _trusted(api), within=40, what="the webhook's certificate")
+            assert call_inside(space, lambda: _answers(trusted)) == 405
+            assert controller.rights == {**_root(0), "Uid": "\t".join([str(CONTROLLER)] * 4)}
+            assert controller.writable == ()
+        finally:
+            controller.end()
+
+
+def _trusted(api: Api) -> bytes:
+    found = api.find("Secret", "openelb-webhook", namespace=SYSTEM)
+    return from_secret(found["data"]).trusted if found else b""
+
+
+def _answers(trusted: bytes) -> int:
+    """The status of a GET of the webhook, by the name of its Service."""
+    name, trust = "openelb-controller.openelb-system.svc", ssl.create_default_context(cadata=trusted.decode())
+    with (
+        socket.create_connection(("127.0.0.1", 443), timeout=10) as raw,
+        trust.wrap_socket(raw, server_hostname=name) as connection,
+    ):
+        client = http.client.HTTPConnection(name)
+        client.sock = connection
+        client.request("GET", "/validate-network-kubesphere-io-v1alpha2-eip")
+        return client.getresponse().status
 
 
 def _speaker_pod() -> Object:
@@ -151,6 +196,7 @@ def _root(bounding: int) -> dict[str, str]:
         "CapBnd": granted,
         "CapAmb": f"{0:016x}",
         "NoNewPrivs": "1",
+        "Seccomp": "2",
     }
 
 
