@@ -58,10 +58,19 @@ class Announcers:
 
     def serving(self, snapshot: Snapshot) -> tuple[Announcer, ...]:
         """Those that work, with those that the snapshot's pools call for."""
-        for protocol in {pool.protocol for pool in snapshot.eips.values()} - self._off.keys():
+        called_for = {pool.protocol for pool in snapshot.eips.values()} | self._left_over()
+        for protocol in called_for - self._off.keys():
             if protocol not in self._serving:
                 self._enlist(protocol)
         return tuple(self._serving.values())
+
+    def _left_over(self) -> set[Protocol]:
+        """Protocols of which the process before may have left something that goes on, perhaps unwanted."""
+        config = self._workplace.settings.runtime_dir / "keepalived" / "keepalived.conf"
+        try:
+            return {Protocol.VIP} if config.stat().st_size else set()
+        except OSError:
+            return set()
 
     async def run(self) -> None:
         """Run each for ever, those that come later too. An end of one ends all."""

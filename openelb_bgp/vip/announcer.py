@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 
+from openelb_bgp.lib.identity import same_objects
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.facts import Facts
@@ -70,6 +71,9 @@ class VipAnnouncer:
         self._strangers: tuple[Problem, ...] = ()
         self._figures_due = 0.0
         self._loaded_at: float | None = None
+        self._batch_at: float | None = None
+        self._inputs: tuple[object, ...] = ()
+        self._made: VipPlan | None = None
         self._retry_at: float | None = None
 
     @property
@@ -131,7 +135,7 @@ class VipAnnouncer:
         """Plan, observe, apply. A keepalived that is not there, or refuses, is reported."""
         if self._life is None:
             await self._connect()
-        made = make_plan(snapshot, facts, self._reader, ignore_exclude_label=self._ignore_exclude_label)
+        made = self._make_plan(snapshot, facts)
         if made.complete or self._plan is None:
             self._plan = made
         observed = Observed(config=self._keeper.config(), spots=single_addresses(facts.links))
@@ -139,9 +143,22 @@ class VipAnnouncer:
         events = tuple(self._changes(snapshot, facts, observed))
         return self._announcement(made, observed, snapshot.revision, settled, events)
 
+    def _make_plan(self, snapshot: Snapshot, facts: Facts) -> VipPlan:
+        """The plan; the one before where nothing that it was made from has changed."""
+        inputs = (
+            *(snapshot.eips, snapshot.services, snapshot.slices, snapshot.nodes, snapshot.bgp_confs),
+            *(snapshot.listed, snapshot.unseen, facts.links, facts.gateways, facts.routes, facts.forwarding),
+        )
+        if self._made is None or not same_objects(self._inputs, inputs):
+            self._inputs = inputs
+            self._made = make_plan(
+                snapshot, facts, self._reader, ignore_exclude_label=self._ignore_exclude_label
+            )
+        return self._made
+
     async def _converge(self, made: VipPlan, observed: Observed, eips: Mapping[str, Eip]) -> bool:
         """Make the plan run; False where it is not in effect."""
-        now = self._clock.monotonic()
+        now, self._batch_at = self._clock.monotonic(), None
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
             self._loading.forgive()
@@ -161,8 +178,10 @@ class VipAnnouncer:
             await self._keeper.remove(str(spot))
         if change.config is None:
             return not change.remove
-        now = self._clock.monotonic()
-        if self._loading.refused or (self._loaded_at is not None and now < self._loaded_at + _BATCH):
+        if self._loading.refused:
+            return False
+        if self._loaded_at is not None and self._clock.monotonic() < self._loaded_at + _BATCH:
+            self._batch_at = self._loaded_at + _BATCH
             return False
         loaded = await self._loading.load(made.instances)
         self._loaded_at = self._clock.monotonic()
@@ -218,7 +237,6 @@ class VipAnnouncer:
         if self._life is not None:
             metrics.RESTARTS.set(self._life.restarts)
         desired = sum(len(one.addresses) for one in made.instances)
-        waiting = self._loaded_at is not None and not settled
         return Announcement(
             protocol=self.protocol,
             revision=revision,
@@ -232,9 +250,7 @@ class VipAnnouncer:
             ),
             left_out={**made.left_out, **self._blocked(made)},
             events=events,
-            wake_at=soonest(
-                made.deadline, self._retry_at, (self._loaded_at or 0.0) + _BATCH if waiting else None
-            ),
+            wake_at=soonest(made.deadline, self._retry_at, self._batch_at),
         )
 
     def _held(self, made: VipPlan, observed: Observed) -> list[Spot]:

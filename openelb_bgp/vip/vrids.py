@@ -6,8 +6,9 @@ older keeps it. What is shared out among the rest depends on nothing that comes 
 address moves because of another.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 import msgspec
 
@@ -95,7 +96,8 @@ def _by_identity(pool: Eip) -> list[int]:
     return sorted(range(_FIRST_DEFAULT, _LAST + 1), key=lambda vrid: score("vrid", of, vrid))
 
 
-def shared_vrid(address: Address, vrids: Sequence[int]) -> int:
+@lru_cache(maxsize=1 << 14)
+def shared_vrid(address: Address, vrids: tuple[int, ...]) -> int:
     """The one of these that serves an address; another only when these change."""
     return min(vrids, key=lambda vrid: score("bucket", address, vrid))
 

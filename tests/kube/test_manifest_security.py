@@ -10,6 +10,7 @@ from tests.kube.rendered import BASE, SETS, Object, containers, pod_of, rendered
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 GOBGPD = {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
 SPEAKER = {"drop": ["ALL"], "add": ["NET_RAW"]}
+KEEPALIVED = {"drop": ["ALL"], "add": ["NET_ADMIN", "NET_RAW"]}
 
 
 @pytest.fixture(params=SETS, ids=lambda folder: folder.name)
@@ -36,7 +37,37 @@ def test_on_a_node_each_process_has_the_one_capability_it_needs_and_no_more(spea
     assert {name: each["securityContext"] for name, each in containers(speaker).items()} == {
         "gobgpd": _restricted(GOBGPD),
         "openelb-speaker": _restricted(SPEAKER),
+        **_with_vip(speaker, _restricted(KEEPALIVED)),
     }
+
+
+def _with_vip(speaker: Object, value: object) -> Object:
+    """What is expected of keepalived's container, where the manifests have one."""
+    return {"keepalived": value} if "keepalived" in containers(speaker) else {}
+
+
+def test_only_the_overlay_vip_has_keepalived() -> None:
+    """It is the one process with NET_ADMIN."""
+    having = [
+        folder.name
+        for folder in SETS
+        if "keepalived" in containers(pod_of(rendered(folder), "DaemonSet", "openelb-speaker"))
+    ]
+    assert having == ["vip"]
+
+
+def test_keepalived_is_a_native_sidecar_that_ends_after_the_speaker(tmp_path: Path) -> None:
+    speaker = pod_of(with_component(tmp_path, "vip"), "DaemonSet", "openelb-speaker")
+    assert [(one["name"], one["restartPolicy"]) for one in speaker["initContainers"]] == [
+        ("keepalived", "Always"),
+        ("gobgpd", "Always"),
+    ]
+    keepalived = containers(speaker)["keepalived"]
+    assert (keepalived["image"], keepalived["command"], keepalived["args"]) == (
+        f"openelb-bgp-keepalived:{__version__}",
+        ["openelb-bgp", "sidecar", "keepalived"],
+        ["--dir=/run/openelb-bgp"],
+    )
 
 
 def test_the_controller_is_not_root_and_has_no_capability(controller: Object) -> None:
@@ -73,6 +104,7 @@ def test_only_what_speaks_to_the_api_server_has_a_token(speaker: Object, control
     assert mounts == {
         "gobgpd": {"/run/openelb-bgp"},
         "openelb-speaker": {"/run/openelb-bgp", TOKEN},
+        **_with_vip(speaker, {"/run/openelb-bgp"}),
         "openelb-controller": {TOKEN},
     }
 
@@ -95,6 +127,7 @@ def test_gobgpd_has_no_cpu_limit_and_all_have_one_of_memory(speaker: Object, con
     assert limits == {
         "gobgpd": {"memory": "512Mi"},
         "openelb-speaker": {"memory": "256Mi"},
+        **_with_vip(speaker, {"memory": "128Mi"}),
         "openelb-controller": {"memory": "256Mi"},
     }
 

@@ -15,7 +15,7 @@ from openelb_bgp.sidecar.kinds import KEEPALIVED
 from tests.daemons.harness.keepalived import addresses_of
 from tests.daemons.harness.manifests import Object, eip, endpoints, node, service
 from tests.daemons.harness.netns import Lan, Namespace
-from tests.daemons.harness.openelb import OpenElb
+from tests.daemons.harness.openelb import METRICS_PORT, OpenElb
 from tests.daemons.harness.processes import Daemon
 from tests.daemons.harness.waiting import wait_until
 
@@ -79,9 +79,12 @@ class VipNode:
 class VipCluster:
     """Files, a controller, and nodes node1, node2, …; the LAN's first router is the client."""
 
-    def __init__(self, lan: Lan, folder: Path, *arguments: str) -> None:
+    def __init__(self, lan: Lan, folder: Path, *arguments: str, port: int = METRICS_PORT) -> None:
+        """`port` is the speakers' for metrics; the controller's, in the switch, is one below."""
         self.lan, self.folder = lan, folder
-        self.controller = OpenElb(lan.switch, folder, command="controller")
+        self.controller = OpenElb(
+            lan.switch, folder, "--metrics-addr", f"127.0.0.1:{port - 1}", command="controller"
+        )
         self.nodes = [
             VipNode(f"node{index}", space, folder, *arguments)
             for index, space in enumerate(lan.nodes, start=1)
@@ -90,9 +93,10 @@ class VipCluster:
 
     def write(self, *objects: Object) -> None:
         """The Nodes and these objects."""
-        self.controller.write("cluster", *self._nodes(), *objects)
+        self.controller.write("cluster", *self.node_objects(), *objects)
 
-    def _nodes(self) -> list[Object]:
+    def node_objects(self) -> list[Object]:
+        """The Nodes."""
         return [node(one.name, one.space.v4, one.space.v6) for one in self.nodes]
 
     def start(self) -> None:
@@ -128,6 +132,15 @@ class VipCluster:
 
         names = await wait_until(held, within=within, what=f"one holder of {addresses}")
         return self.node(names[0])
+
+    async def configured(self, *addresses: str) -> None:
+        """Return when every node takes part in serving these."""
+        for node in self.nodes:
+
+            def takes_part(node: VipNode = node) -> bool:
+                return all(f" {address}/" in node.config for address in addresses)
+
+            await wait_until(takes_part, within=LONG, what=f"{addresses} at {node.name}")
 
     def ping(self, *addresses: str) -> bool:
         """Whether the client reaches all of these."""

@@ -1,0 +1,85 @@
+"""The vip announcer over a real keepalived under its sidecar: the same promises."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from ipaddress import ip_interface
+from pathlib import Path
+
+import pytest
+
+from openelb_bgp.model.addresses import Interface
+from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.vip.announcer import VipAnnouncer
+from openelb_bgp.vip_sidecar import KeptKeepalived
+from tests.contract.announcers import AnnouncerContract
+from tests.contract.process import eventually
+from tests.contract.vip import FOREIGN, SUBNET, WatchedProcess, vip_cluster, with_a_bad_pool
+from tests.contract.virtual import LoopClock
+from tests.contract.world import address
+from tests.daemons.harness.keepalived import Keepalived
+from tests.daemons.harness.netns import make_lan, sweep
+
+pytestmark = pytest.mark.asyncio(loop_factories=["real"])
+
+
+class RealStage:
+    """keepalived under a sidecar in a node's namespace; announcers come and go outside of it."""
+
+    def __init__(self, kept: Keepalived) -> None:
+        self._kept = kept
+
+    def process(self, *, resync: float = 30.0) -> WatchedProcess:
+        def make(wake: Callable[[], None]) -> VipAnnouncer:
+            keeper = KeptKeepalived(self._kept.directory, starts=False)
+            return VipAnnouncer(keeper, clock=LoopClock(), wake=wake)
+
+        return WatchedProcess(make, self._addresses, resync=resync)
+
+    def _addresses(self) -> tuple[Interface, ...]:
+        (link,) = json.loads(self._kept.space.run("ip", "-j", "address", "show", "dev", "eth0"))
+        return tuple(ip_interface(f"{one['local']}/{one['prefixlen']}") for one in link["addr_info"])
+
+    def cluster(self, services: Iterable[int]) -> Snapshot:
+        return vip_cluster(services)
+
+    def with_a_bad_object(self, snapshot: Snapshot) -> Snapshot:
+        return with_a_bad_pool(snapshot)
+
+    async def announced(self) -> set[str]:
+        return {f"{one}/32" for one in self._kept.addresses} - {f"{FOREIGN}/32"}
+
+    async def activity(self) -> int:
+        config = self._kept.folder / "keepalived.conf"
+        return config.stat().st_mtime_ns + self._kept.vrrp_pid
+
+    async def take_away(self, number: int) -> None:
+        self._kept.space.run("ip", "address", "delete", f"{address(number)}/32", "dev", "eth0")
+
+    async def put_there(self, number: int) -> None:
+        self._kept.space.run("ip", "address", "add", f"{address(number)}/32", "dev", "eth0")
+
+    async def put_something_foreign(self) -> None:
+        self._kept.space.run("ip", "address", "add", f"{FOREIGN}/32", "dev", "eth0")
+
+    async def foreign_is_there(self) -> bool:
+        return FOREIGN in self._kept.addresses
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[RealStage]:
+    sweep()
+    lan = make_lan()
+    node = lan.nodes[0]
+    node.run("ip", "address", "add", SUBNET, "dev", "eth0")
+    kept = Keepalived(node, tmp_path)
+    try:
+        kept.sidecar.start()
+        await eventually(kept.is_there, within=30, what="the sidecar")
+        yield RealStage(kept)
+    finally:
+        kept.sidecar.end()
+        lan.remove()
+
+
+class TestKeepalived(AnnouncerContract):
+    """Everything that was promised."""
