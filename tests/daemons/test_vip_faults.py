@@ -26,10 +26,7 @@ async def cluster(new_lan: Callable[..., Lan], tmp_path: Path) -> AsyncIterator[
     made = VipCluster(new_lan(nodes=3), tmp_path)
     made.write(pool(), *services(NAMES, "node1", "node2", "node3"))
     made.start()
-    for node in made.nodes:
-        await wait_until(
-            lambda node=node: WEB in node.config and API in node.config, within=LONG, what="config"
-        )
+    await made.configured(WEB, API)
     await made.one_holder(WEB, API)
     await made.reached(WEB, API)
     yield made
@@ -159,11 +156,8 @@ async def test_two_clusters_with_one_vrid_serve_beside_each_other_and_say_so(
         await made[1].one_holder("10.0.0.150")
         await made[0].reached("10.0.0.100", "10.0.0.150")
         for one in made:
-            await wait_until(
-                lambda one=one: one.nodes[0].speaker.problems("VridInUseByOther"),
-                within=LONG,
-                what="the problem",
-            )
+            ask = partial(one.nodes[0].speaker.problems, "VridInUseByOther")
+            await wait_until(ask, within=LONG, what="the problem")
         await made[0].reached("10.0.0.100", "10.0.0.150")
     finally:
         for one in made:

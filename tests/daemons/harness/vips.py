@@ -135,12 +135,12 @@ class VipCluster:
 
     async def configured(self, *addresses: str) -> None:
         """Return when every node takes part in serving these."""
-        for node in self.nodes:
 
-            def takes_part(node: VipNode = node) -> bool:
-                return all(f" {address}/" in node.config for address in addresses)
+        def lacking() -> list[str]:
+            wanted = [f" {address}/" for address in addresses]
+            return [one.name for one in self.nodes if not all(text in one.config for text in wanted)]
 
-            await wait_until(takes_part, within=LONG, what=f"{addresses} at {node.name}")
+        await wait_until(lambda: not lacking(), within=LONG, what=f"{addresses} everywhere")
 
     def ping(self, *addresses: str) -> bool:
         """Whether the client reaches all of these."""
