@@ -108,7 +108,7 @@ class KeptKeepalived:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REPORT_SECONDS):
                 while True:
-                    if (found := _read(path)).endswith(b"]"):
+                    if (found := _read(path).rstrip()).endswith(b"]"):
                         return found
                     await asyncio.sleep(_POLL_SECONDS)
         return b""

@@ -41,6 +41,8 @@ _PULSE = 1.0
 """Seconds between two looks at how keepalived stands."""
 _BATCH = 0.5
 """Seconds between two reloads at least: each has keepalived announce all its addresses anew."""
+_SETTLING = 3.0
+"""Seconds after a reload in which what no configuration has any more may still be there."""
 _RETRY = 30.0
 """Seconds until what keepalived refused is tried again: the interface may have come, or an update."""
 _GOODBYE, _GLANCE = 5.0, 0.05
@@ -166,6 +168,10 @@ class VipAnnouncer:
         change = diff(self._loading.text(made.instances), observed, pools)
         if self._life is None:
             return False
+        if change.remove and self._loaded_at is not None and now < self._loaded_at + _SETTLING:
+            # keepalived is just taking them away itself.
+            self._batch_at = self._loaded_at + _SETTLING
+            change = Change(config=change.config)
         try:
             return await self._carry_out(change, made) and self._is_up(made)
         except KeeperUnavailable as error:
@@ -206,7 +212,10 @@ class VipAnnouncer:
             won = [one for name, one in now.items() if name not in before]
             known = {**self._holders, **holders}
             yield from takeovers(won, self._plan.buckets, known, snapshot, facts, self._plan.services)
-        self._holders = holders
+        # A node that has just lost its keepalived reports no master any more: it was the last all the same.
+        mine = {address: facts.node for one in now.values() for address in one.addresses}
+        known = {**self._holders, **holders, **mine}
+        self._holders = {one: name for one, name in known.items() if one in self._plan.services}
 
     async def close(self, *, withdraw: bool) -> None:
         """Let go of keepalived. With `withdraw` it says goodbye first, and others take over at once."""

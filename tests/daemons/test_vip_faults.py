@@ -16,19 +16,19 @@ from tests.daemons.harness.netns import Lan
 from tests.daemons.harness.vips import LONG, Pinging, VipCluster, VipNode, pool, services
 from tests.daemons.harness.waiting import stays, wait_until
 
-WEB, API = "10.0.0.100", "10.0.0.101"
-NAMES = ["web", "api"]
+WEB, ZOO = "10.0.0.100", "10.0.0.101"
+NAMES = ["web", "zoo"]
 
 
 @pytest.fixture
 async def cluster(new_lan: Callable[..., Lan], tmp_path: Path) -> AsyncIterator[VipCluster]:
-    """Three nodes; `web` and `api` are served, and every node takes part."""
+    """Three nodes; `web` and `zoo` are served, and every node takes part."""
     made = VipCluster(new_lan(nodes=3), tmp_path)
     made.write(pool(), *services(NAMES, "node1", "node2", "node3"))
     made.start()
-    await made.configured(WEB, API)
-    await made.one_holder(WEB, API)
-    await made.reached(WEB, API)
+    await made.configured(WEB, ZOO)
+    await made.one_holder(WEB, ZOO)
+    await made.reached(WEB, ZOO)
     yield made
     await made.stop()
 
@@ -86,21 +86,21 @@ async def test_keepalived_killed_is_replaced_and_the_event_says_from_whom(cluste
 async def test_a_stalled_keepalived_is_killed_and_its_addresses_go(cluster: VipCluster) -> None:
     holder = await cluster.one_holder(WEB)
     os.kill(holder.pid("vrrp.pid"), signal.SIGSTOP)
-    await cluster.one_holder(WEB, API, among=others(cluster, holder))
+    await cluster.one_holder(WEB, ZOO, among=others(cluster, holder))
     await cluster.reached(WEB)
 
 
 async def test_services_come_and_go_and_no_other_loses_anything(cluster: VipCluster, tmp_path: Path) -> None:
     everywhere = ("node1", "node2", "node3")
-    with Pinging(cluster.client, WEB, tmp_path) as web, Pinging(cluster.client, API, tmp_path) as api:
+    with Pinging(cluster.client, WEB, tmp_path) as web, Pinging(cluster.client, ZOO, tmp_path) as zoo:
         await web.goes_on()
-        cluster.write(pool(), *services([*NAMES, "new"], *everywhere))
+        cluster.write(pool(), *services([*NAMES, "zulu"], *everywhere))
         await cluster.reached("10.0.0.102")
         cluster.write(pool(), *services(NAMES, *everywhere))
         await wait_until(lambda: not cluster.holders("10.0.0.102"), within=LONG, what="the end of it")
         await web.goes_on()
-        await api.goes_on()
-    assert (web.lost, api.lost) == ([], [])
+        await zoo.goes_on()
+    assert (web.lost, zoo.lost) == ([], [])
 
 
 async def test_a_drain_loses_nothing(cluster: VipCluster, tmp_path: Path) -> None:
