@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,14 @@ class ClusterSite:
     def fill(self, number: int, *, slices: int = 1) -> Sequence[str]:
         """Make so many Services of the type ClusterIP, with EndpointSlices; their names."""
         names = [name_of(one) for one in range(number)]
-        all_at_once(lambda name: self.api.create(service(name, annotations={})), names)
+        # An API server that has to choose the address counts all that there are, each time.
+        taken = {one["spec"].get("clusterIP") for one in self.api.items("Service")}
+        free = (address for one in range(2 * number) if (address := _cluster_ip(one)) not in taken)
+        made = [
+            service(name, annotations={}, clusterIP=address)
+            for name, address in zip(names, free, strict=False)
+        ]
+        all_at_once(self.api.create, made)
         self.add_slices(names, range(slices))
         return names
 
@@ -156,6 +164,10 @@ class ClusterSite:
         text = self.lab.space(space).call(lambda: urllib.request.urlopen(url, timeout=5).read().decode())
         lines = [line for line in text.splitlines() if line.startswith("openelb_bgp_kube_requests_total{")]
         return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def _cluster_ip(number: int) -> str:
+    return str(IPv4Address("10.96.16.0") + number)
 
 
 def name_of(number: int) -> str:
