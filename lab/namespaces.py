@@ -22,6 +22,8 @@ T = TypeVar("T")
 _FOLDER = Path("/run/netns")
 _PREFIX = "oelb"
 _CLONE_NEWNET = 0x40000000
+_LISTENED_ON = "50052-50053"
+"""Ports of our daemons that lie among those from which the kernel takes outgoing connections' own."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -130,6 +132,8 @@ def _set_sysctls(node: Node) -> None:
         file = Path("/proc/sys/net/bridge") / name
         if file.exists():
             file.write_text("0")
+    # Else an outgoing connection may hold the port that a daemon is about to listen on.
+    Path("/proc/sys/net/ipv4/ip_local_reserved_ports").write_text(_LISTENED_ON)
     for name, value in node.sysctls.items():
         file = Path("/proc/sys") / name.replace(".", "/")
         try:

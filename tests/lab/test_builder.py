@@ -55,6 +55,13 @@ def test_every_node_reaches_every_pod(bare: Lab, pod: str) -> None:
     assert [node for node in bare.nodes if not _reaches(bare, node=node, address=pod, port=8080)] == []
 
 
+def test_no_outgoing_connection_is_given_a_port_that_our_daemons_listen_on(bare: Lab) -> None:
+    file = Path("/proc/sys/net/ipv4/ip_local_reserved_ports")
+    spaces = [bare.space(node) for node in (*bare.nodes, *bare.routers)]
+    assert {space.call(file.read_text).strip() for space in spaces} == {"50052-50053"}
+    assert file.read_text().strip() != "50052-50053", "the host's own ports are nobody's but its own"
+
+
 def test_the_routers_know_their_neighbours_and_have_no_session_yet(bare: Lab) -> None:
     expected = {*NODES4.values(), *NODES6.values()}
     assert [set(router.sessions()) for router in bare.routers.values()] == [expected, expected]
