@@ -16,7 +16,7 @@ from openelb_bgp.model.addresses import Family
 from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.keys import BGP_CONF_NAME
 from openelb_bgp.model.meta import EMPTY, Kind, Meta, ref
-from openelb_bgp.model.pools import Eip
+from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.routing import BgpConf, Drain
 from openelb_bgp.model.snapshot import Snapshot
@@ -151,12 +151,20 @@ class _Planner:
             pools=pool_statuses(terms, None),
             left_out=book.left_out,
             problems=(
-                Problem.of(ref(Kind.BGP_CONF, BGP_CONF_NAME), why.reason, why.message),
+                *self._without_bgp(why),
                 *unseen_problem(self._snapshot, node=self._facts.node),
             ),
             doubt=doubt_of(self._snapshot, node=self._facts.node),
             memory=self._remember(self._memory if gone else PlanMemory(), book),
         )
+
+    def _without_bgp(self, why: Refused) -> tuple[Problem, ...]:
+        """What to say of it, unless nobody has asked for BGP: pools may all be of another protocol."""
+        asked = self._conf is not None or self._snapshot.bgp_peers or why.reason is not Reason.NO_BGP_CONF
+        others = {pool.protocol for pool in self._pools.values()}
+        if not asked and others and Protocol.BGP not in others:
+            return ()
+        return (Problem.of(ref(Kind.BGP_CONF, BGP_CONF_NAME), why.reason, why.message),)
 
     def _node_states(self) -> Mapping[str, NodeState]:
         memory = self._memory

@@ -36,7 +36,8 @@ def command(output: str | None, **values: Any) -> int:
         click.echo("\n".join(aligned([_COLUMNS, *map(_cells, found)])))
         for row in found:
             for problem in row.problems:
-                click.echo(f"{row.address}: {problem}")
+                if row.address in problem:
+                    click.echo(f"{row.address}: {problem}")
     else:
         click.echo("no Service has an address of a pool of protocol layer2", err=True)
     return ExitCode.OK

@@ -23,6 +23,8 @@ from .planned import Layer2Plan, Placement
 
 FOREIGN_SECONDS = 120.0
 """How long a stranger's claim is reported after it was last heard."""
+LINGER = 2.0
+"""Seconds for which an address that went to another node is reported here too: until that node reports it."""
 _STARTING = 10.0
 """Seconds for which a node that starts counts as not settled while it has not heard who is alive."""
 
@@ -57,6 +59,7 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     owned: Mapping[Spot, Ownership]
     before: Mapping[Spot, Ownership]
     probed: Mapping[Spot, Probed]
+    confirmed: Mapping[Spot, Probed]
     probe_again_at: float | None
     yielded: Mapping[Spot, Yielded]
     met: Mapping[Spot, Met]
@@ -71,7 +74,8 @@ class Account:
     """Says what this node does, and remembers since when and what has been told."""
 
     def __init__(self) -> None:
-        self._since: Mapping[Spot, str] = {}
+        self._since: dict[Spot, str] = {}
+        self._left: dict[Spot, tuple[str, float]] = {}
         self._silent: frozenset[Address] = frozenset()
         self._told: frozenset[Problem] = frozenset()
 
@@ -79,7 +83,7 @@ class Account:
         """What the announcer reports of this cycle."""
         plan, facts = cycle.plan, cycle.facts
         holding = [spot for spot in cycle.owned if spot.interface not in cycle.troubles]
-        self._since = {spot: self._since.get(spot, cycle.now) for spot in holding}
+        self._keep_times(cycle, holding)
         checks = heard_check.to_check(plan.placements, facts, silent=self._silent)
         unheard = heard_check.not_heard(checks, facts)
         self._silent = heard_check.silent(checks, facts)
@@ -93,7 +97,7 @@ class Account:
             revision=cycle.revision,
             settled=plan.complete and not waiting and starts_until is None,
             status=SpeakerStatus(
-                layer2=Layer2Status(owned=told.owned(self._since)),
+                layer2=Layer2Status(owned=told.owned(self._reported)),
                 pools=_pools(cycle),
                 draining=plan.draining,
                 problems=(*plan.problems, *met, *_host_problems(cycle)),
@@ -105,6 +109,7 @@ class Account:
                 starts_until,
                 cycle.probe_again_at,
                 heard_check.ends_at(checks, now=facts.now),
+                *(until for _, until in self._left.values()),
                 *(one.until for one in cycle.yielded.values()),
                 *(one.at + FOREIGN_SECONDS for one in cycle.met.values()),
                 *cycle.unusable.values(),
@@ -112,6 +117,23 @@ class Account:
             probes=frozenset(checks),
             heartbeats=frozenset() if cycle.incapable else plan.heartbeats - cycle.unusable.keys(),
         )
+
+    @property
+    def _reported(self) -> dict[Spot, str]:
+        """What is held, and what has just gone to another node."""
+        return {**{spot: at for spot, (at, _) in self._left.items()}, **self._since}
+
+    def _keep_times(self, cycle: Cycle, holding: Iterable[Spot]) -> None:
+        since = {spot: self._since.get(spot, cycle.now) for spot in holding}
+        now, placements = cycle.facts.now, cycle.plan.placements
+        for spot in self._since.keys() - since.keys():
+            placement = placements.get(spot.address)
+            if placement is not None and placement.owner not in ("", cycle.facts.node):
+                self._left[spot] = self._since[spot], now + LINGER
+        self._left = {
+            spot: one for spot, one in self._left.items() if now < one[1] and spot.address in placements
+        }
+        self._since = since
 
     def _warnings(self, cycle: Cycle, problems: Iterable[Problem]) -> list[Event]:
         """An event for each that has not been told yet."""
@@ -156,7 +178,7 @@ def _host_problems(cycle: Cycle) -> list[Problem]:
 def _met_problems(cycle: Cycle) -> list[Problem]:
     """What was met on the wire, for each Service that it concerns."""
     said = {spot: one.said for spot, one in cycle.met.items()}
-    for spot, found in cycle.probed.items():
+    for spot, found in cycle.confirmed.items():
         if (word := told.probed(spot, found, cycle.macs)) is not None:
             said.setdefault(spot, word)
     placements = cycle.plan.placements

@@ -38,6 +38,8 @@ HANDOVER = 1.0
 _TICK = 0.1
 _SELDOM = 3600.0
 """Seconds between announcements of an address that a stranger announces too."""
+_NEWS_SECONDS = 5.0
+"""How long two nodes may both announce an address because news travel: only after that it is told."""
 _UNUSABLE = 60.0
 """Seconds until an interface on which nothing could be announced is tried again."""
 
@@ -66,6 +68,7 @@ class Layer2Announcer:
         self._owned: Mapping[Spot, Ownership] = {}
         self._yielded: dict[Spot, Yielded] = {}
         self._met: dict[Spot, Met] = {}
+        self._suspected: dict[Spot, float] = {}
         self._unusable: dict[str, float] = {}
         self._account = Account()
         self._closing: asyncio.Event | None = None
@@ -111,6 +114,7 @@ class Layer2Announcer:
                 owned=self._owned,
                 before=before,
                 probed=self._probes.found,
+                confirmed=self._probes.confirmed,
                 probe_again_at=self._probes.again_at(),
                 yielded=self._yielded,
                 met=self._met,
@@ -170,6 +174,9 @@ class Layer2Announcer:
             for spot, one in self._yielded.items()
             if spot in plan.held and facts.now < one.until and not is_heard(one.node, facts)
         }
+        self._suspected = {
+            spot: at for spot, at in self._suspected.items() if facts.now < at + FOREIGN_SECONDS
+        }
         self._met = {
             spot: one
             for spot, one in self._met.items()
@@ -203,6 +210,8 @@ class Layer2Announcer:
             case Verdict.ADOPT:
                 plan = adopted(memory.plan, spot.address, str(rival), now=now)
                 self._memory = msgspec.structs.replace(memory, plan=plan, inputs=())
+            case Verdict.BY_NODE if now < self._suspected.setdefault(spot, now) + _NEWS_SECONDS:
+                return
             case Verdict.BY_NODE:
                 self._met[spot] = Met(told.by_node(spot, str(rival), mac), now)
             case Verdict.FOREIGN:

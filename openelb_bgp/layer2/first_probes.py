@@ -1,22 +1,31 @@
 """Asking who has an address before it is announced for the first time in the cluster's life (RFC 5227, 2.1).
 
-What a probe came to is kept for as long as the address is held. One that a stranger has is asked for again,
-now and then: he may have gone.
+What a probe came to is kept for as long as the address is held. Where somebody has it, he is asked again now
+and then: a stranger may have gone, and one of our nodes may only have owned it a moment ago.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from openelb_bgp.ports import Clock
 
 from .owned import Holder, Probed, Spot
 from .sockets import Unusable
 
-AGAIN = 10.0
-"""Seconds until an address that a stranger has is asked for again."""
+AGAIN, LATER = 10.0, 60.0
+"""Seconds until an address that somebody has is asked for again: at first, and where that is no news."""
 _AT_ONCE = 128
 
 Probe = Callable[[Spot, Collection[bytes]], Awaitable[Probed]]
+
+
+class _Found(NamedTuple):
+    """What a probe came to so many times in a row, and when it is made again; None for never."""
+
+    probed: Probed
+    times: int
+    again_at: float | None
 
 
 class FirstProbes:
@@ -29,12 +38,21 @@ class FirstProbes:
         self._nodes: frozenset[bytes] = frozenset()
         self._waiting: asyncio.Queue[Spot] = asyncio.Queue()
         self._asked: set[Spot] = set()
-        self._found: dict[Spot, tuple[Probed, float]] = {}
+        self._found: dict[Spot, _Found] = {}
 
     @property
     def found(self) -> Mapping[Spot, Probed]:
         """What they came to."""
-        return {spot: probed for spot, (probed, _) in self._found.items()}
+        return {spot: one.probed for spot, one in self._found.items()}
+
+    @property
+    def confirmed(self) -> Mapping[Spot, Probed]:
+        """What they came to, but for one of our nodes that has been met only once."""
+        return {
+            spot: one.probed
+            for spot, one in self._found.items()
+            if one.times > 1 or one.probed.holder is not Holder.NODE
+        }
 
     def want(self, spots: Iterable[Spot], *, nodes: frozenset[bytes]) -> None:
         """Have these asked for, of which nothing is known; forget what was found of others.
@@ -47,18 +65,18 @@ class FirstProbes:
             del self._found[spot]
         for spot in wanted - self._asked:
             known = self._found.get(spot)
-            if known is None or (known[0].holder is Holder.FOREIGN and now >= known[1] + AGAIN):
+            if known is None or (known.again_at is not None and now >= known.again_at):
                 self._asked.add(spot)
                 self._waiting.put_nowait(spot)
 
     def passed(self, spot: Spot) -> bool:
         """Whether the address may be announced: nobody who is no part of the cluster has it."""
         known = self._found.get(spot)
-        return known is not None and known[0].holder is not Holder.FOREIGN
+        return known is not None and known.probed.holder is not Holder.FOREIGN
 
     def again_at(self) -> float | None:
-        """When the next address that a stranger has is to be asked for again."""
-        waits = (at + AGAIN for probed, at in self._found.values() if probed.holder is Holder.FOREIGN)
+        """When the next address is to be asked for again."""
+        waits = (one.again_at for one in self._found.values() if one.again_at is not None)
         return min(waits, default=None)
 
     async def run(self) -> None:
@@ -76,7 +94,18 @@ class FirstProbes:
                 # Said by the responder, which cannot announce there either; asked again when it is wanted.
                 await self._clock.sleep(1.0)
             else:
-                self._found[spot] = probed, self._clock.monotonic()
+                self._note(spot, probed)
             finally:
                 self._asked.discard(spot)
             self._done()
+
+    def _note(self, spot: Spot, probed: Probed) -> None:
+        if probed.holder is Holder.NOBODY:
+            self._found[spot] = _Found(probed, 1, None)
+            return
+        known = self._found.get(spot)
+        times = known.times + 1 if known is not None and known.probed == probed else 1
+        # A stranger keeps the address from being announced: that he has gone is to be found out soon.
+        soon = times == 1 or probed.holder is Holder.FOREIGN
+        wait = AGAIN if soon else LATER
+        self._found[spot] = _Found(probed, times, self._clock.monotonic() + wait)

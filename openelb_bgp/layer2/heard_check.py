@@ -70,7 +70,7 @@ def silent(checks: Mapping[ProbeTarget, Placement], facts: Facts) -> frozenset[A
 def _unanswered(checks: Mapping[ProbeTarget, Placement], facts: Facts) -> list[tuple[ProbeTarget, Placement]]:
     return [
         (target, one)
-        for target, one in sorted(checks.items())
+        for target, one in sorted(checks.items(), key=str)
         if facts.now >= one.since + PATIENCE and one.address not in facts.answering
     ]
 

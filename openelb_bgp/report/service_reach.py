@@ -35,6 +35,9 @@ _IN_PART = frozenset(
         Reason.STAND_IN,
         Reason.ANNOUNCED_UNPROVEN,
         Reason.NO_EFFECT,
+        Reason.NOT_HEARD,
+        Reason.ANSWERED_BY_NODE,
+        Reason.ANSWERED_BY_GATEWAY,
     }
 )
 _SERVICE = f"{Kind.SERVICE} "
@@ -188,12 +191,14 @@ class Heard:
         self, service: Service, address: Address, eip: Eip, may_announce: MayAnnounce
     ) -> str | Refused:
         owners = self._owners.get(str(address), ())
+        objections = self._objections_to(service, address)
         if owners:
-            return "announced by " + ", ".join(f"{node} ({mac})" for node, mac in owners)
+            by = "announced by " + ", ".join(f"{node} ({mac})" for node, mac in owners)
+            said = dict.fromkeys(objections[node].message for node in sorted(objections))
+            return "; ".join((by, *said))
         nodes = may_announce(service, address, eip)
         if not nodes.announcing:
             return self._no_node(nodes)
-        objections = self._objections_to(service, address)
         refused = [(node, one) for node in sorted(objections) if (one := _objection(objections[node]))]
         return self.reaches[eip.name].refused or summed_up(refused, otherwise=_WAITING)
 

@@ -32,7 +32,7 @@ def speaker(*addresses: str) -> SpeakerStatus:
         OwnedAddress(address=one, interface="eth0", since="2026-01-01T00:00:00Z") for one in addresses
     )
     nic = InterfaceStatus(name="eth0", mac="02:00:00:00:00:01", subnets=("10.0.0.0/24",), up=True)
-    said = Problem(object="Service shop/local", reason="NotHeard", message="nobody hears n2")
+    said = Problem(object="Service shop/local", reason="NotHeard", message="nobody hears n2 with 10.0.0.102")
     return SpeakerStatus(
         layer2=Layer2Status(owned=owned),
         interfaces=(nic,),
