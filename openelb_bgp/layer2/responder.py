@@ -13,35 +13,40 @@ import math
 import random
 import socket
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from ipaddress import IPv6Address
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from openelb_bgp.host.arp import Arp
 from openelb_bgp.host.ndp import Solicitation
 from openelb_bgp.host.packets import Dropped, Packet, build, parse, parse_mac
 from openelb_bgp.host.wire import Place
-from openelb_bgp.model.addresses import Address, Family
+from openelb_bgp.model.addresses import Family
 from openelb_bgp.model.facts import Gateway, Link
 from openelb_bgp.ports import Clock
 
 from .announcing import Announcing, Job
 from .asking import Asker, own_macs
-from .filters import questions
-from .groups import Group, Groups, groups_of
+from .listening import Listening
 from .owned import Conflict, Handled, Ownership, Probed, Spot
 from .packets import Form, announcement, answer, asked_for, claimed, comes_from, is_answerable
 from .ring import Received
-from .sockets import Port, Unusable
+from .sockets import Unusable
 
 OLDEST = 0.2
 """Seconds that a question may have waited. What piled up while the process was stopped is not answered."""
 _CLOCK_GRAIN = 0.001
 _CONFLICT_PAUSE, _MOST_TOLD = 1.0, 1000
 """For how many seconds the same is not told again, and of how many conflicts at most in that time."""
-_RETRY = 5.0
-"""Seconds until what the kernel refused is tried again."""
 _MOST_READY = 4096
 """Answers that are kept ready: one megabyte."""
+
+
+class _Wire(NamedTuple):
+    """What of a link matters here: which one it is, its MAC, and whether it is up."""
+
+    ifindex: int
+    mac: str
+    up: bool
 
 
 class Responder:
@@ -56,44 +61,45 @@ class Responder:
     ) -> None:
         self._clock = clock
         self._conflict = conflict
-        self._changed = changed
         self._asker = Asker(clock)
-        self._groups = Groups()
+        self._listening = Listening(self._heard, changed=changed, opened=self._restart)
         self._announcing = Announcing(random.random)
         self._owned: Mapping[Spot, Ownership] = {}
-        self._addresses: Mapping[Family, frozenset[Address]] = {family: frozenset() for family in Family}
         self._seen: tuple[Collection[Link], Collection[Gateway]] = (), ()
         self._links: Mapping[str, Link] = {}
+        self._wires: Mapping[str, _Wire] = {}
         self._macs: Mapping[str, bytes] = {}
         self._ours: frozenset[bytes] = frozenset()
-        self._ports: dict[Place, Port] = {}
         self._ready: dict[tuple[Place, bytes], bytes] = {}
         self._counts: Counter[tuple[Family, Handled | Dropped]] = Counter()
         self._told: dict[Conflict, float] = {}
         self._until = math.inf
         self._pump: asyncio.TimerHandle | None = None
-        self._again: asyncio.TimerHandle | None = None
-        self.problems: Mapping[str, str] = {}
-        """What keeps this node from announcing on an interface, by its name: a sentence each."""
         self.announced: Counter[Form] = Counter()
         """Announcements sent without having been asked."""
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What keeps this node from announcing on an interface, by its name: a sentence each."""
+        return self._listening.problems
 
     def own(self, owned: Mapping[Spot, Ownership]) -> None:
         """Own these and no others; the caller does not change the mapping afterwards.
 
         What is lost is not answered for, nor announced, from now on. What is new is announced in a burst.
         """
-        before, self._owned = self._owned, owned
-        if owned is before:
+        before = self._owned
+        if owned == before:
             return
+        self._owned = owned
         self._ready.clear()
         for spot in before.keys() - owned.keys():
             self._announcing.stop(spot)
         won = owned.keys() - before.keys()
-        for spot in (owned.keys() & before.keys()) if owned != before else ():
+        for spot in owned.keys() & before.keys():
             self._announcing.change(spot, owned[spot])
-        if owned.keys() != before.keys():
-            self._listen()
+        self._wires = self._wires_in_use()
+        self._listening.listen(owned.keys(), self._links)
         self._start(won)
 
     def see(self, links: Collection[Link], gateways: Collection[Gateway]) -> None:
@@ -104,17 +110,15 @@ class Responder:
         if (links, gateways) == self._seen:
             return
         self._seen = links, gateways
-        before, self._links = self._links, {link.name: link for link in links}
+        self._links = {link.name: link for link in links}
         self._macs = {link.name: mac for link in links if (mac := parse_mac(link.mac))}
         self._ours = own_macs(links)
         self._ready.clear()
         self._asker.see(links, gateways)
-        fresh = {link.name for link in links if link.up and _wire(link) != _wire(before.get(link.name))}
-        if {name: _wire(one) for name, one in before.items()} != {
-            name: _wire(one) for name, one in self._links.items()
-        }:
-            self._listen()
-        self._start(spot for spot in self._owned if spot.interface in fresh)
+        before, self._wires = self._wires, self._wires_in_use()
+        if self._wires != before:
+            self._listening.listen(self._owned.keys(), self._links)
+        self._restart({name for name, wire in self._wires.items() if wire.up and wire != before.get(name)})
 
     def announce(self, spots: Iterable[Spot]) -> None:
         """Announce those of them that are owned in a burst: somebody else has said that he has them."""
@@ -135,19 +139,23 @@ class Responder:
     def counts(self) -> Mapping[tuple[Family, Handled | Dropped], int]:
         """What became of the frames that concerned owned addresses, since the start."""
         overrun: Counter[tuple[Family, Handled | Dropped]] = Counter()
-        for place, port in self._ports.items():
-            overrun[place.family, Handled.OVERRUN] += port.overrun()
+        for family, lost in self._listening.overrun().items():
+            overrun[family, Handled.OVERRUN] = lost
         return self._counts + overrun
 
     def close(self) -> None:
         """Answer nothing more, and leave all groups."""
-        for timer in (self._pump, self._again):
-            if timer is not None:
-                timer.cancel()
+        if self._pump is not None:
+            self._pump.cancel()
         self._asker.close()
-        self._groups.close()
-        for place in list(self._ports):
-            self._close(place)
+        self._listening.close()
+
+    def _wires_in_use(self) -> dict[str, _Wire]:
+        names = {spot.interface for spot in self._owned} & self._links.keys()
+        return {name: _Wire(link.index, link.mac, link.up) for name in names if (link := self._links[name])}
+
+    def _restart(self, interfaces: Collection[str]) -> None:
+        self._start(spot for spot in self._owned if spot.interface in interfaces)
 
     def _start(self, spots: Iterable[Spot]) -> None:
         now = self._clock.monotonic()
@@ -158,74 +166,6 @@ class Responder:
             with contextlib.suppress(Unusable):
                 self._asker.look_for_gateways(interface)
         self._announce()
-
-    def _listen(self) -> None:
-        """Have a port for each interface and family with owned addresses, that hears of them; join groups."""
-        addresses = {family: frozenset(_of(family, self._owned)) for family in Family}
-        stale = {family for family in Family if addresses[family] != self._addresses[family]}
-        self._addresses = addresses
-        problems: dict[str, str] = {}
-        places = set(self._places(problems))
-        for place in self._ports.keys() - places:
-            self._close(place)
-        for place in places:
-            if place in self._ports and place.family not in stale:
-                continue
-            try:
-                self._hear(place)
-            except Unusable as unusable:
-                problems[place.interface] = str(unusable)
-        for group, refused in self._groups.keep(self._wanted_groups()).items():
-            name = next(name for name, link in self._links.items() if link.index == group.ifindex)
-            problems[name] = f"{name} does not join {group.address}: {refused.strerror}"
-        self._note(problems)
-
-    def _places(self, problems: dict[str, str]) -> Iterator[Place]:
-        for interface, family in sorted({(one.interface, one.family.value) for one in self._owned}):
-            link = self._links.get(interface)
-            if link is None:
-                problems[interface] = f"{interface} does not exist on this node"
-            elif interface not in self._macs:
-                problems[interface] = f"{interface} is not an Ethernet interface"
-            else:
-                yield Place(interface, link.index, Family(family))
-
-    def _hear(self, place: Place) -> None:
-        port = self._ports.get(place)
-        if port is None:
-            port = self._ports[place] = Port(place, questions, self._heard)
-        try:
-            port.hear(self._addresses[place.family])
-        except Unusable:
-            # Its old filter lets too little through; the next one is made anew.
-            self._close(place)
-            raise
-
-    def _close(self, place: Place) -> None:
-        port = self._ports.pop(place)
-        self._counts[place.family, Handled.OVERRUN] += port.overrun()
-        port.close()
-
-    def _wanted_groups(self) -> frozenset[Group]:
-        return groups_of(
-            (self._links[spot.interface].index, spot.address)
-            for spot in self._owned
-            if isinstance(spot.address, IPv6Address) and spot.interface in self._links
-        )
-
-    def _note(self, problems: Mapping[str, str]) -> None:
-        if self._again is not None:
-            self._again.cancel()
-        self._again = asyncio.get_running_loop().call_later(_RETRY, self._retry) if problems else None
-        if problems != self.problems:
-            self.problems = problems
-            self._changed()
-
-    def _retry(self) -> None:
-        before = set(self._ports)
-        self._listen()
-        ready = {place.interface for place in self._ports.keys() - before}
-        self._start(spot for spot in self._owned if spot.interface in ready)
 
     def _announce(self) -> None:
         """Say what is due, and come back when more is."""
@@ -242,7 +182,7 @@ class Responder:
             self._pump = asyncio.get_running_loop().call_later(max(0.0, due - now), self._announce)
 
     def _say(self, job: Job) -> None:
-        port = self._port(job.spot)
+        port = self._listening.port(job.spot)
         if port is None:
             return
         mac, (address, interface) = self._macs[job.spot.interface], job.spot
@@ -250,10 +190,6 @@ class Responder:
         for gateway in self._asker.gateways(interface) if to_gateway else (None,):
             sent = port.send(build(announcement(address, job.form, mac=mac, gateway=gateway)))
             self.announced[job.form] += sent
-
-    def _port(self, spot: Spot) -> Port | None:
-        link = self._links.get(spot.interface)
-        return None if link is None else self._ports.get(Place(link.name, link.index, spot.family))
 
     def _heard(self, place: Place, received: Received) -> None:
         self._counts[place.family, self._handle(place, received)] += 1
@@ -293,8 +229,7 @@ class Responder:
         if not isinstance(packet, Arp | Solicitation) or (target := asked_for(packet)) is None:
             return Handled.NO_QUESTION
         if Spot(target, place.interface) not in self._owned:
-            elsewhere = target in self._addresses[place.family]
-            return Handled.WRONG_INTERFACE if elsewhere else Handled.NOT_OURS
+            return Handled.WRONG_INTERFACE if self._listening.hears_of(target) else Handled.NOT_OURS
         if not is_answerable(packet):
             return Handled.BAD_SENDER
         return build(answer(packet, mac=mac))
@@ -302,7 +237,7 @@ class Responder:
     def _send(self, place: Place, frame: bytes) -> Handled:
         if self._clock.monotonic() > self._until:
             return Handled.IN_DOUBT
-        return Handled.ANSWERED if self._ports[place].send(frame) else Handled.NOT_SENT
+        return Handled.ANSWERED if self._listening.send(place, frame) else Handled.NOT_SENT
 
     def _tell(self, conflict: Conflict) -> None:
         now = self._clock.monotonic()
@@ -316,14 +251,5 @@ class Responder:
             self._conflict(conflict)
 
 
-def _of(family: Family, spots: Iterable[Spot]) -> Iterator[Address]:
-    return (spot.address for spot in spots if spot.family is family)
-
-
 def _by_number(spot: Spot) -> tuple[str, int, int]:
     return spot.interface, spot.address.version, int(spot.address)
-
-
-def _wire(link: Link | None) -> tuple[int, str, bool] | None:
-    """What of a link matters here: which one it is, its MAC, and whether it is up."""
-    return None if link is None else (link.index, link.mac, link.up)
