@@ -258,8 +258,24 @@ class KubeSink:
 
     async def _apply_status(self, write: StatusWrite) -> Document:
         resource, key = RESOURCES[write.ref.kind], write.ref.key
-        return await self._client.apply(
-            resource, key.name, status_body(write), namespace=key.namespace, subresource="status"
+        try:
+            return await self._client.apply(
+                resource, key.name, status_body(write), namespace=key.namespace, subresource="status"
+            )
+        except Invalid:
+            if write.ref.kind is Kind.SERVICE:
+                await self._ask_for(write)
+            raise
+
+    async def _ask_for(self, write: StatusWrite) -> None:
+        """Raises NotFound, or Conflict, if the object is gone or another than the one decided on.
+
+        Applied to a Service that is gone, a status is taken for a new Service, which lacks its ports.
+        """
+        resource, key = RESOURCES[write.ref.kind], write.ref.key
+        nothing = {"metadata": {"resourceVersion": write.based_on}}
+        await self._client.patch(
+            resource, key.name, nothing, form="merge", namespace=key.namespace, subresource="status"
         )
 
     def _settle(self, job: Job) -> None:
