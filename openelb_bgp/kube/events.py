@@ -11,6 +11,7 @@ from openelb_bgp.ports import Clock
 from .client import Client
 from .errors import (
     AlreadyExists,
+    Forbidden,
     KubeError,
     NoAccess,
     NotFound,
@@ -25,6 +26,8 @@ from .resources import EVENTS
 log = structlog.get_logger(__name__)
 
 _PAUSE_SECONDS = 2.0
+# core/v1, NamespaceTerminatingCause.
+_TERMINATING = "NamespaceTerminating"
 
 DROPPED = Counter(
     "openelb_bgp_kube_events_dropped",
@@ -55,8 +58,7 @@ class EventSender:
             self._book.again(key)
             self.resume_at = self._clock.monotonic() + _PAUSE_SECONDS
         except KubeError as error:
-            # Refused: a namespace that is being deleted takes no more Events, for one.
-            self._drop(str(error))
+            self._drop(str(error), is_news=not _is_terminating(error))
         else:
             self._book.sent(key)
 
@@ -72,8 +74,13 @@ class EventSender:
             # The answer to the first attempt was lost.
             return
 
-    def _drop(self, why: str) -> None:
+    def _drop(self, why: str, *, is_news: bool = True) -> None:
         DROPPED.inc()
-        if why != self._said:
+        if is_news and why != self._said:
             log.warning("event_dropped", error=why)
         self._said = why
+
+
+def _is_terminating(error: KubeError) -> bool:
+    """Whether the namespace is being deleted, with all of its Services: it takes no Events any more."""
+    return isinstance(error, Forbidden) and any(one.reason == _TERMINATING for one in error.causes)

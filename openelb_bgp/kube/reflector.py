@@ -20,7 +20,7 @@ from openelb_bgp.ports import Changed, Clock, Delivery, Gone, Listed, Spoilt
 from openelb_bgp.runtime.loop import Backoff
 
 from .client import Client, Selection
-from .errors import Expired, KubeError, ServerError, TooManyRequests, VersionTooLarge, answered
+from .errors import Expired, KubeError, NotFound, ServerError, TooManyRequests, VersionTooLarge, answered
 from .metrics import EVENTS, HEARD_AT, LISTS, WATCHES
 from .resources import RESOURCES
 
@@ -96,7 +96,7 @@ class Reflector:
                         yield batch
                 self._note_end()
             except KubeError as error:
-                self._note_error(error)
+                self._note_error(self._in_words(error))
                 pause = error.retry_after if isinstance(error, TooManyRequests) else 0.0
             if self._failures:
                 delay = self._pace.backoff.delay(failures=self._failures, jitter=self._jitter())
@@ -251,6 +251,14 @@ class Reflector:
         self._ended_by = "end"
         self._doubtful = lasted < self._client.timeouts.watch_least - 1.0
         self._failures = 0 if lasted >= self._pace.steady else self._failures + 1
+
+    def _in_words(self, error: KubeError) -> KubeError:
+        """A kind that is not served is most often one whose definition nobody has applied."""
+        if not isinstance(error, NotFound):
+            return error
+        served = f"the API server does not serve {self._resource.plural} of {self._resource.api_version}"
+        remedy = "apply our CustomResourceDefinitions (manifests/crds)"
+        return NotFound(f"{served}; {remedy}", code=error.code)
 
     def _note_error(self, error: KubeError) -> None:
         self._ended_by = type(error).__name__

@@ -11,6 +11,10 @@ import msgspec
 from openelb_bgp.model.meta import EMPTY, Kind, ObjectRef, ref
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.speakers import Speaker
+from openelb_bgp.model.statuses import SpeakerStatus
+
+_NO_REPORT = SpeakerStatus()
+"""A Speaker is made first, and gets its status by a second request."""
 
 
 class SpeakerPods:
@@ -31,7 +35,10 @@ class SpeakerPods:
             return snapshot
         if snapshot.speakers is not self._speakers or snapshot.pods is not self._pods:
             alive = {pod.node for pod in snapshot.pods.values() if pod.ready}
-            judged = {name: self._judged(one, name in alive) for name, one in snapshot.speakers.items()}
+            judged = {
+                name: self._judged(one, name in alive and one.status != _NO_REPORT)
+                for name, one in snapshot.speakers.items()
+            }
             unchanged = len(judged) == len(self._made) and all(
                 self._made.get(name) is one for name, one in judged.items()
             )

@@ -66,10 +66,16 @@ def report(
     # Who checks makes the same findings anew each time; an equal one is the one that we know.
     known = ledger.defects if ledger.defects == defects else defects
     objects = report_objects(snapshot, allocation.pools, scene.reaches, defects=known, ledger=ledger, now=now)
-    events, patience = told(objects.events, objects.statuses, ledger.patience, now=times.epoch(now) or 0.0)
+    events, patience = told(
+        (*services.events, *objects.events),
+        objects.statuses,
+        ledger.patience,
+        services=snapshot.services,
+        now=times.epoch(now) or 0.0,
+    )
     return Report(
         writes=(*services.writes, *objects.writes),
-        events=(*services.events, *events),
+        events=events,
         due=patience.due,
         ledger=Ledger(
             services=services.book,

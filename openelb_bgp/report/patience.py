@@ -1,7 +1,7 @@
 """When it is told that something is not ready: at once where it was, after a moment where it has only begun.
 
-Pure. While daemons start, and where a pool or a peer is new, sessions have had no time to come up: that is no
-news. Conditions say what is observed all the time; this is about events and the log alone.
+Pure. While daemons start, and where a pool, a peer or a Service is new, sessions have had no time to come up:
+that is no news. Conditions say what is observed all the time; this is about events and the log alone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from openelb_bgp.model import keys
 from openelb_bgp.model.conditions import Condition
-from openelb_bgp.model.meta import EMPTY, ObjectRef
+from openelb_bgp.model.meta import EMPTY, Key, Kind, ObjectRef
 from openelb_bgp.model.reasons import Reason
+from openelb_bgp.model.services import Service
 from openelb_bgp.model.statuses import BgpConfStatus, BgpPeerStatus, EipStatus, Status
 from openelb_bgp.ports import Event
 
@@ -46,27 +48,58 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 def told(
-    events: Iterable[Event], statuses: Mapping[ObjectRef, Status], before: Patience, *, now: float
+    events: Iterable[Event],
+    statuses: Mapping[ObjectRef, Status],
+    before: Patience,
+    *,
+    services: Mapping[Key, Service],
+    now: float,
 ) -> tuple[tuple[Event, ...], Patience]:
-    """What is to be told now, of new events and of those that waited, and what goes on waiting."""
+    """What is to be told now, of new events and of those that waited, and what goes on waiting.
+
+    `statuses` are those of pools, peers and confs as reported, `services` as the source shows them.
+    """
     ready = {ref: found for ref, status in statuses.items() if (found := _ready(status)) is not None}
     known = before.known.union(ref for ref, found in ready.items() if found.status == "True")
-    # A clock that was set back must not make anybody wait for it.
-    held = {
-        ref: one._replace(since=min(one.since, now))
-        for ref, one in before.held.items()
-        if ref not in known and _begins(ready.get(ref))
-    }
+    held: dict[ObjectRef, Held] = {}
     out: list[Event] = []
+    for ref, one in before.held.items():
+        if ref.kind is Kind.SERVICE:
+            one, settled = _of_service(one, services.get(ref.key))
+            out += settled
+        elif ref in known or not _begins(ready.get(ref)):
+            continue
+        if one is not None:
+            # A clock that was set back must not make anybody wait for it.
+            held[ref] = one._replace(since=min(one.since, now))
     for event in events:
-        if event.ref not in known and _is_about(event, ready.get(event.ref)):
-            since = held[event.ref].since if event.ref in held else now
-            held[event.ref] = Held(event, since)
+        if _waits(event, known, ready):
+            held[event.ref] = Held(event, held[event.ref].since if event.ref in held else now)
         else:
             out.append(event)
     late = [ref for ref, one in held.items() if now >= one.since + GRACE]
     out += [held.pop(ref).event for ref in sorted(late)]
     return tuple(out), Patience(held, known.union(late).intersection(statuses))
+
+
+def _of_service(held: Held, service: Service | None) -> tuple[Held | None, tuple[Event, ...]]:
+    """What goes on waiting about a Service, as its condition reads now, and what need not wait any more."""
+    if service is None:
+        return None, ()
+    shown = find(service.conditions, keys.ANNOUNCED_CONDITION)
+    if shown is None or shown.reason == Reason.WAITING_FOR_SYNC:
+        return held, ()
+    if shown.status == "True":
+        return None, ()
+    event = msgspec.structs.replace(held.event, reason=shown.reason, message=shown.message)
+    return (held._replace(event=event), ()) if shown.reason in _BEGINNING else (None, (event,))
+
+
+def _waits(event: Event, known: frozenset[ObjectRef], ready: Mapping[ObjectRef, Condition]) -> bool:
+    if event.ref.kind is Kind.SERVICE:
+        # Under that reason only what has never been announced is told of.
+        return event.warning and event.reason in _BEGINNING
+    return event.ref not in known and _is_about(event, ready.get(event.ref))
 
 
 def _is_about(event: Event, ready: Condition | None) -> bool:

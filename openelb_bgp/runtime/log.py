@@ -20,7 +20,10 @@ def configure(*, verbosity: int, colour: bool | None, remarks: Mapping[str, str]
     """
     on_terminal = sys.stderr.isatty() if colour is None else colour
     renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
+        # By default it shows every local variable: ten thousand Services, and the Secrets among them.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if on_terminal
+        else structlog.processors.JSONRenderer()
     )
     rendering = [renderer] if on_terminal else [structlog.processors.format_exc_info, renderer]
     structlog.configure(

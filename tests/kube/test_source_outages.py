@@ -43,6 +43,18 @@ async def knows(known: Known, plane: ControlPlane, *names: str) -> None:
     await known.until(lambda _: known.services("default") == stored, within=20, what=str(stored))
 
 
+async def test_a_kind_that_is_not_served_is_told_with_what_to_apply(
+    account: Account, own_control_plane: ControlPlane, proxy: FaultyProxy
+) -> None:
+    pools = Scope(kinds={Kind.EIP: Selection()}, versioned=frozenset(), named=frozenset())
+    async with follow(account, proxy.url, pools) as known:
+        said = await wait_until(lambda: known.source.error or None, within=10, what="what is missing")
+    assert said == (
+        "the API server does not serve eips of network.kubesphere.io/v1alpha2; apply our "
+        "CustomResourceDefinitions (manifests/crds)"
+    )
+
+
 async def test_a_killed_api_server_takes_nothing_along(
     account: Account, own_control_plane: ControlPlane, proxy: FaultyProxy
 ) -> None:

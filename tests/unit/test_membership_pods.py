@@ -10,7 +10,7 @@ from openelb_bgp.model.speakers import Speaker
 from openelb_bgp.model.statuses import SpeakerStatus
 
 NODES = ("node1", "node2")
-SPEAKERS = {name: Speaker(Meta(name=name), SpeakerStatus()) for name in NODES}
+SPEAKERS = {name: Speaker(Meta(name=name), SpeakerStatus(applied_revision=1)) for name in NODES}
 
 
 def seen(*pods: tuple[str, bool]) -> Snapshot:
@@ -30,6 +30,12 @@ def test_a_speaker_counts_only_while_a_pod_of_its_node_is_ready() -> None:
     pods = SpeakerPods()
     assert ready(pods.judge(seen(("node1", True), ("node2", False)))) == {"node1": True, "node2": False}
     assert ready(pods.judge(seen(("node2", True)))) == {"node1": False, "node2": True}
+
+
+def test_a_speaker_that_has_not_reported_yet_counts_as_one_that_is_not_ready() -> None:
+    made = {"node1": Speaker(Meta(name="node1"), SpeakerStatus())}
+    alive = msgspec.structs.replace(seen(("node1", True)), speakers=made)
+    assert ready(SpeakerPods().judge(alive)) == {"node1": False}
 
 
 def test_while_a_rollout_replaces_a_pod_one_of_the_two_suffices() -> None:

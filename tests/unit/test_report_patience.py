@@ -4,7 +4,7 @@ from openelb_bgp.model.meta import Kind, Meta
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.routing import BgpPeer
 from openelb_bgp.report.leader import Report
-from tests.unit.report_cluster import NOW, Cluster, sessions
+from tests.unit.report_cluster import NOW, WEB, Cluster, sessions
 
 SOON, LATER = "2026-01-01T00:00:09Z", "2026-01-01T00:00:10Z"
 
@@ -90,3 +90,45 @@ def test_a_clock_that_is_set_back_makes_nobody_wait_for_it() -> None:
     an_hour_ago = cluster.make("2025-12-31T23:00:00Z")
     assert (warnings(an_hour_ago), an_hour_ago.due) == ([], 1767222010.0)
     assert ("Eip west", "ConfigSpeakerFailed") in warnings(cluster.make("2025-12-31T23:00:10Z"))
+
+
+def told_of_web(made: Report) -> list[tuple[str, bool]]:
+    return [(event.reason, event.warning) for event in made.events if event.ref.key == WEB]
+
+
+def written(cluster: Cluster, now: str) -> Report:
+    made = cluster.make(now)
+    cluster.deliver(made.writes)
+    cluster.applied(*cluster.snapshot.speakers)
+    return made
+
+
+def test_a_new_service_has_its_time_too() -> None:
+    cluster = starting()
+    first, second = written(cluster, NOW), written(cluster, NOW)
+    assert (told_of_web(first), told_of_web(second)) == ([("AssignIP", False)], [])
+    for name in ("n1", "n2"):
+        cluster.report(name, sessions=sessions("ESTABLISHED"))
+    came, later = written(cluster, SOON), written(cluster, LATER)
+    assert (told_of_web(came), told_of_web(later)) == ([("SetBalancer", False)], [])
+
+
+def test_a_new_service_is_told_why_it_is_silent_once_its_time_is_over() -> None:
+    cluster = starting()
+    made = [written(cluster, now) for now in (NOW, NOW, SOON, LATER, LATER)]
+    assert [told_of_web(each) for each in made] == [
+        [("AssignIP", False)],
+        [],
+        [],
+        [("NoSession", True)],
+        [],
+    ]
+
+
+def test_what_a_new_service_lacks_of_its_own_is_told_as_soon_as_it_shows() -> None:
+    cluster = starting()
+    for _ in range(2):
+        written(cluster, NOW)
+    cluster.set("slices", WEB, None)
+    made = [written(cluster, now) for now in (SOON, SOON, LATER)]
+    assert [reason for each in made for reason, _ in told_of_web(each)] == ["NoEndpoints"]
