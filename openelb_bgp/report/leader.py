@@ -20,7 +20,7 @@ from .judging import report_services
 from .ledger import Ledger, Scene
 from .objects import report_objects
 from .patience import told
-from .reach import reach
+from .reach import reaches
 from .service_reach import Heard
 
 
@@ -93,10 +93,10 @@ def report(
 
 def _scene(snapshot: Snapshot, nodes: object, before: Scene) -> tuple[Scene, Heard]:
     sources = (snapshot.eips, snapshot.bgp_confs, snapshot.bgp_peers, snapshot.speakers, snapshot.nodes)
-    reaches = before.reaches
+    known = before.reaches
     if not same_objects(sources, before.sources):
         # Most reports change nothing here: then the same object says so to everybody who compares.
-        found = {name: reach(eip, snapshot) for name, eip in snapshot.eips.items()}
-        reaches = before.reaches if found == before.reaches else found
-    heard = Heard(snapshot, reaches)
-    return Scene(sources=sources, reaches=reaches, parts=(*heard.parts, nodes)), heard
+        found = reaches(snapshot)
+        known = before.reaches if found == before.reaches else found
+    heard = Heard(snapshot, known)
+    return Scene(sources=sources, reaches=known, parts=(*heard.parts, nodes)), heard

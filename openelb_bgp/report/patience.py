@@ -63,9 +63,10 @@ def told(
     known = before.known.union(ref for ref, found in ready.items() if found.status == "True")
     held: dict[ObjectRef, Held] = {}
     out: list[Event] = []
-    for ref, one in before.held.items():
+    for ref, kept in before.held.items():
+        one: Held | None = kept
         if ref.kind is Kind.SERVICE:
-            one, settled = _of_service(one, services.get(ref.key))
+            one, settled = _of_service(kept, services.get(ref.key))
             out += settled
         elif ref in known or not _begins(ready.get(ref)):
             continue

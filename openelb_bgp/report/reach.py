@@ -14,6 +14,7 @@ from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.routing import BgpPeer
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.speakers import Speaker
+from openelb_bgp.model.statuses import PoolStatus
 
 from .words import summed_up
 
@@ -43,13 +44,28 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     refused: Refused | None = None
 
 
-def reach(pool: Eip, snapshot: Snapshot) -> Reach:
-    """Where the pool is announced, as the speakers report it that exist."""
+def reaches(snapshot: Snapshot) -> dict[str, Reach]:
+    """Where each pool is announced, as the speakers report it that exist."""
+    states = _states(snapshot)
+    return {name: _reach(pool, snapshot, states) for name, pool in snapshot.eips.items()}
+
+
+_States = Mapping[str, Mapping[str, PoolStatus]]
+"""What each speaker says of each pool."""
+
+
+def _states(snapshot: Snapshot) -> _States:
+    return {
+        name: {one.name: one for one in speaker.status.pools} for name, speaker in snapshot.speakers.items()
+    }
+
+
+def _reach(pool: Eip, snapshot: Snapshot, states: _States) -> Reach:
     names = _peers_of(pool, snapshot)
     configured, nodes, silent = False, [], {}
     # One that is not ready just now counts: while a speaker is replaced, its gobgpd goes on announcing.
     for _, speaker in sorted(snapshot.speakers.items()):
-        refused = _not_configured(speaker, pool)
+        refused = _not_configured(speaker, pool, states[speaker.name].get(pool.name))
         configured = configured or refused is None
         if refused is None and pool.protocol is Protocol.BGP:
             refused = _not_advertised(speaker, pool, snapshot)
@@ -94,8 +110,7 @@ def serves(peer: BgpPeer, snapshot: Snapshot) -> tuple[str, ...]:
     )
 
 
-def _not_configured(speaker: Speaker, pool: Eip) -> Refused | None:
-    state = next((one for one in speaker.status.pools if one.name == pool.name), None)
+def _not_configured(speaker: Speaker, pool: Eip, state: PoolStatus | None) -> Refused | None:
     if state is not None and state.ready:
         return None
     if state is not None and state.reason:

@@ -4,7 +4,7 @@ import structlog
 
 
 def pytest_configure() -> None:
-    """By default structlog shows the local variables of each frame: of a big cluster that takes half a minute."""
+    """By default structlog shows the variables of each frame: of a big cluster that takes half a minute."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

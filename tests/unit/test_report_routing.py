@@ -26,7 +26,7 @@ from openelb_bgp.model.statuses import (
     SessionStatus,
     SpeakerStatus,
 )
-from openelb_bgp.report.reach import Reach, reach
+from openelb_bgp.report.reach import Reach, reaches
 from openelb_bgp.report.routing import bgp_conf_status, bgp_peer_status
 from openelb_bgp.report.words import counted, summed_up
 
@@ -78,6 +78,11 @@ def snapshot(*speakers: Speaker, nodes: tuple[Node, ...] = (), **more: object) -
 
 def peer_status(seen: Snapshot, previous: BgpPeerStatus | None = None) -> BgpPeerStatus:
     return bgp_peer_status(seen.bgp_peers["leaf1"], seen, defects=(), previous=previous, now=NOW)
+
+
+def reach(pool: Eip, seen: Snapshot) -> Reach:
+    """Where that pool is announced."""
+    return reaches(msgspec.structs.replace(seen, eips={pool.name: pool}))[pool.name]
 
 
 def peer_ready(seen: Snapshot) -> tuple[str, str, str]:
