@@ -1,6 +1,7 @@
 """Secrets and ConfigMaps, of which only those are read that BgpPeers and BgpConfs name. Pure.
 
-A pool that answers for its addresses itself names kube-proxy's ConfigMap, where that may be read. Here is
+A pool that answers for its addresses itself names kube-proxy's ConfigMap, where that may be read, and one of
+protocol layer2 the keys of speakers' heartbeats, where they are needed. Here is
 which ones that are, and how what is heard of each becomes deliveries of the kind; who reads them is
 `source`.
 """
@@ -19,16 +20,18 @@ from openelb_bgp.ports import Changed, Delivery, Gone, Listed, Spoilt
 class References:
     """Which objects are named, by everything that has been delivered so far.
 
-    `namespace` is where a name alone is looked for; `kube_proxy` says whether its ConfigMap may be read.
+    `namespace` is where a name alone is looked for; `kube_proxy` says whether its ConfigMap may be read,
+    `heartbeats` whether the keys of those are needed.
     """
 
-    def __init__(self, namespace: str, *, kube_proxy: bool = False) -> None:
+    def __init__(self, namespace: str, *, kube_proxy: bool = False, heartbeats: bool = False) -> None:
         self._namespace = namespace
         self._namers: Mapping[Kind, tuple[Kind, ...]] = {
-            Kind.SECRET: (Kind.BGP_PEER,),
+            Kind.SECRET: (Kind.BGP_PEER, Kind.EIP) if heartbeats else (Kind.BGP_PEER,),
             Kind.CONFIG_MAP: (Kind.BGP_CONF, Kind.EIP) if kube_proxy else (Kind.BGP_CONF,),
         }
-        self._names: dict[ObjectRef, Key] = {}
+        # By who names it, and which kind that is which it names.
+        self._names: dict[tuple[ObjectRef, Kind], Key] = {}
         self._listed: set[Kind] = set()
 
     def follow(self, batch: Sequence[Delivery]) -> None:
@@ -39,21 +42,24 @@ class References:
             elif isinstance(delivery, Changed):
                 self._note(delivery.resource)
             elif isinstance(delivery, Gone):
-                self._names.pop(delivery.ref, None)
+                for kind in self._namers:
+                    self._names.pop((delivery.ref, kind), None)
 
     def wanted(self, kind: Kind) -> frozenset[Key] | None:
         """The objects of that kind; None while it is not known who names them."""
         namers = self._namers[kind]
         if not self._listed.issuperset(namers):
             return None
-        return frozenset(name for ref, name in self._names.items() if ref.kind in namers)
+        return frozenset(
+            name for (ref, named), name in self._names.items() if named is kind and ref.kind in namers
+        )
 
     def _list(self, listed: Listed) -> None:
         if not any(listed.kind in namers for namers in self._namers.values()):
             return
         self._listed.add(listed.kind)
         kept = {invalid.ref for invalid in listed.invalid}
-        for one in [one for one in self._names if one.kind is listed.kind and one not in kept]:
+        for one in [one for one in self._names if one[0].kind is listed.kind and one[0] not in kept]:
             del self._names[one]
         for resource in listed.resources:
             self._note(resource)
@@ -62,17 +68,20 @@ class References:
         match resource:
             case BgpPeer():
                 secret = resource.auth_password_ref
-                self._set(resource.ref, Key(self._namespace, secret.name) if secret else None)
+                self._set(resource.ref, Kind.SECRET, Key(self._namespace, secret.name) if secret else None)
             case BgpConf(policy=policy):
-                self._set(resource.ref, Key(self._namespace, policy) if policy else None)
+                self._set(resource.ref, Kind.CONFIG_MAP, Key(self._namespace, policy) if policy else None)
             case Eip(protocol=protocol):
-                self._set(resource.ref, None if protocol is Protocol.BGP else keys.KUBE_PROXY_CONFIG)
+                is_bgp, is_layer2 = protocol is Protocol.BGP, protocol is Protocol.LAYER2
+                heartbeat_keys = Key(self._namespace, keys.MEMBERSHIP_SECRET)
+                self._set(resource.ref, Kind.CONFIG_MAP, None if is_bgp else keys.KUBE_PROXY_CONFIG)
+                self._set(resource.ref, Kind.SECRET, heartbeat_keys if is_layer2 else None)
 
-    def _set(self, namer: ObjectRef, name: Key | None) -> None:
+    def _set(self, namer: ObjectRef, kind: Kind, name: Key | None) -> None:
         if name is None:
-            self._names.pop(namer, None)
+            self._names.pop((namer, kind), None)
         else:
-            self._names[namer] = name
+            self._names[namer, kind] = name
 
 
 class Named:

@@ -23,13 +23,15 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     that matters (a Node's heartbeat, the status of an Eip) is equal to the one known, and nothing is planned
     anew.
     `named` are the kinds of which only those objects are read that BgpPeers and the BgpConf name;
-    `kube_proxy` says whether its ConfigMap is, once there are pools to which it matters.
+    `kube_proxy` says whether its ConfigMap is, once there are pools to which it matters;
+    `heartbeats` says the same of the keys with which speakers sign theirs.
     """
 
     kinds: Mapping[Kind, Selection]
     versioned: frozenset[Kind]
     named: frozenset[Kind] = frozenset({Kind.SECRET, Kind.CONFIG_MAP})
     kube_proxy: bool = False
+    heartbeats: bool = False
 
 
 CONTROLLER = Scope(
@@ -60,6 +62,7 @@ SPEAKER = Scope(
     },
     # The controller asks of a speaker only up to which version it knows the Services.
     versioned=frozenset({Kind.SERVICE}),
+    heartbeats=True,
 )
 
 

@@ -1,4 +1,4 @@
-"""Which Secrets speakers may read: those that BgpPeers name, by name, and never the webhook's key.
+"""Which Secrets speakers may read: those that BgpPeers name, heartbeats' keys, and never the webhook's.
 
 The Role's rules are the leading controller's to write; its binding stands in the manifests.
 """
@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
+from openelb_bgp.model.keys import MEMBERSHIP_SECRET
 from openelb_bgp.model.meta import Kind
+from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.routing import BgpPeer
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.ports import Clock
 from openelb_bgp.runtime.loop import Loop, WakeUp
 
 from .client import Client, Document
+from .membership_secret import need_heartbeats
 from .resources import ROLES
 from .trust import SECRET as WEBHOOK_SECRET
 
@@ -25,9 +28,11 @@ ROLE = "openelb-speaker-secrets"
 _RESYNC_SECONDS = 3600.0
 
 
-def readable_secrets(peers: Iterable[BgpPeer]) -> tuple[str, ...]:
+def readable_secrets(peers: Iterable[BgpPeer], pools: Iterable[Eip] = ()) -> tuple[str, ...]:
     """The names of the Secrets that speakers need, sorted. Pure."""
     named = {peer.auth_password_ref.name for peer in peers if peer.auth_password_ref is not None}
+    if need_heartbeats(pools):
+        named.add(MEMBERSHIP_SECRET)
     return tuple(sorted(named - {WEBHOOK_SECRET}))
 
 
@@ -42,7 +47,7 @@ def rules_for(names: Iterable[str]) -> list[Document]:
 
 
 class SecretsRole:
-    """Keeps the Role's rules equal to what BgpPeers name, for as long as this process leads."""
+    """Keeps the Role's rules equal to what speakers need, for as long as this process leads."""
 
     def __init__(self, snapshot: Callable[[], Snapshot], clock: Clock, *, namespace: str) -> None:
         self._snapshot = snapshot
@@ -62,10 +67,11 @@ class SecretsRole:
         async def cycle() -> float | None:
             nonlocal seen, compared_at
             snapshot, now = self._snapshot(), self._clock.monotonic()
-            is_due = snapshot.bgp_peers is not seen or now >= compared_at + _RESYNC_SECONDS
-            if snapshot.has_listed(Kind.BGP_PEER) and is_due:
-                await self._write(writer, readable_secrets(snapshot.bgp_peers.values()))
-                seen, compared_at = snapshot.bgp_peers, now
+            wanted = readable_secrets(snapshot.bgp_peers.values(), snapshot.eips.values())
+            is_due = wanted != seen or now >= compared_at + _RESYNC_SECONDS
+            if snapshot.has_listed(Kind.BGP_PEER, Kind.EIP) and is_due:
+                await self._write(writer, wanted)
+                seen, compared_at = wanted, now
             return None
 
         loop = Loop("secrets-role", cycle, wake=self._wake, clock=self._clock, resync=_RESYNC_SECONDS)

@@ -48,7 +48,7 @@ class KubeSource:
         self._pace = pace
         self._wake = WakeUp()
         self._batch: list[Delivery] = []
-        self._references = References(namespace, kube_proxy=scope.kube_proxy)
+        self._references = References(namespace, kube_proxy=scope.kube_proxy, heartbeats=scope.heartbeats)
         self._named = {kind: Named(kind) for kind in sorted(scope.named)}
         self._tasks: dict[tuple[Kind, Key], asyncio.Task[None]] = {}
         self._errors: dict[tuple[Kind, Key], KubeError] = {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.facts import Link
+from openelb_bgp.model.keys import MEMBERSHIP_SECRET
 from openelb_bgp.model.members import Members
 from openelb_bgp.model.meta import Kind, ref
 from openelb_bgp.model.reasons import Reason
@@ -18,7 +19,7 @@ from openelb_bgp.model.statuses import Problem
 from openelb_bgp.ports import Clock
 
 from .key_file import KeyFile
-from .peers import SECRET, others, secret_keys
+from .peers import others, secret_keys
 from .timing import Timing
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class MembershipOnDemand:
         """The port is UDP, and `address` the only one of this node where it is open beside the LANs'."""
         self._node = node
         self._namespace = namespace
+        self._secret = f"{namespace}/{MEMBERSHIP_SECRET}"
         self._clock = clock
         self._changed = changed
         self._timing = timing
@@ -127,6 +129,6 @@ class MembershipOnDemand:
         why = "" if self._key_file is None else f" ({self._key_file.error})"
         return (
             f"nothing is heard of the speakers of {named}, and nothing announced that needs one owner among "
-            f"them: there is no key to sign heartbeats with{why}; make the Secret {self._namespace}/{SECRET} "
-            "with a field `key` of 16 bytes or more, or give every speaker the same --membership-key-file"
+            f"them: there is no key to sign heartbeats with{why}; make the Secret {self._secret} with a "
+            "field `key` of 16 bytes or more, or give every speaker the same --membership-key-file"
         )

@@ -7,15 +7,12 @@ A Speaker whose Node has gone unseen (its Node was deleted and made again, say) 
 from collections.abc import Mapping
 from ipaddress import ip_interface
 
+from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.meta import Key, Kind
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.speakers import Speaker
 
-SECRET = "openelb-membership"
-"""The Secret in our namespace that holds the keys."""
-CURRENT, OTHER = "key", "other"
-"""Its fields: the key that datagrams are signed with, and another that is accepted."""
 SHORTEST_KEY = 16
 
 
@@ -40,15 +37,17 @@ def _reported(speaker: Speaker) -> tuple[Address, ...]:
 
 def secret_keys(snapshot: Snapshot, *, namespace: str) -> tuple[bytes, ...]:
     """The keys in the Secret, the one to sign with first; none where it is missing or unusable."""
-    secret = snapshot.secrets.get(Key(namespace, SECRET))
+    secret = snapshot.secrets.get(Key(namespace, keys.MEMBERSHIP_SECRET))
     if secret is None:
         return ()
-    found = [secret.data.get(field, b"").strip() for field in (CURRENT, OTHER)]
+    found = [
+        secret.data.get(field, b"").strip() for field in (keys.MEMBERSHIP_KEY, keys.MEMBERSHIP_OTHER_KEY)
+    ]
     return usable(found)
 
 
-def usable(keys: list[bytes]) -> tuple[bytes, ...]:
+def usable(found: list[bytes]) -> tuple[bytes, ...]:
     """Those that are long enough, at most two; none where the first is not: it could not be signed with."""
-    if not keys or len(keys[0]) < SHORTEST_KEY:
+    if not found or len(found[0]) < SHORTEST_KEY:
         return ()
-    return tuple(dict.fromkeys(key for key in keys[:2] if len(key) >= SHORTEST_KEY))
+    return tuple(dict.fromkeys(key for key in found[:2] if len(key) >= SHORTEST_KEY))

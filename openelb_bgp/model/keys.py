@@ -29,6 +29,9 @@ SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 BGP_CONF_NAME = "default"
 POLICY_KEY = "gobgp.conf"
+MEMBERSHIP_SECRET = "openelb-membership"
+"""In our namespace: `key` is what speakers sign their heartbeats with, `other` is accepted too."""
+MEMBERSHIP_KEY, MEMBERSHIP_OTHER_KEY = "key", "other"
 KUBE_PROXY_CONFIG = Key("kube-system", "kube-proxy")
 KUBE_PROXY_KEY = "config.conf"
 

@@ -1,5 +1,6 @@
-"""What a controller does in a cluster beside allocating: answer the API server's questions, keep
-the certificates for that, and say which Secrets speakers may read. All replicas answer, the leader writes.
+"""What a controller does in a cluster beside allocating: answer the API server's questions, keep the
+certificates for that and the keys of speakers' heartbeats, and say which Secrets speakers may read. All
+replicas answer, the leader writes.
 """
 
 from collections.abc import AsyncIterator
@@ -7,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from openelb_bgp.kube.certs import names_of
 from openelb_bgp.kube.client import Client
+from openelb_bgp.kube.membership_secret import MembershipSecret
 from openelb_bgp.kube.secrets_role import SecretsRole
 from openelb_bgp.kube.trust import Trust
 from openelb_bgp.kube.webhook import Webhook, judge_by
@@ -38,7 +40,9 @@ class Duties:
             use=self._webhook.use,
         )
         self._role = SecretsRole(lambda: store.snapshot, clock, namespace=namespace)
+        self._heartbeats = MembershipSecret(client, lambda: store.snapshot, clock, namespace=namespace)
         store.subscribe(self._role.wake)
+        store.subscribe(self._heartbeats.wake)
 
     @asynccontextmanager
     async def answering(self) -> AsyncIterator[None]:
@@ -56,4 +60,10 @@ class Duties:
     async def lead(self, writer: Client) -> None:
         """What the leading controller writes, until cancelled."""
         trust = {"webhook-lead": lambda: self._trust.lead(writer)} if self._settings.port else {}
-        await supervised({"secrets-role": lambda: self._role.lead(writer), **trust})
+        await supervised(
+            {
+                "secrets-role": lambda: self._role.lead(writer),
+                "membership-secret": lambda: self._heartbeats.lead(writer),
+                **trust,
+            }
+        )

@@ -1,5 +1,6 @@
 """The controller as a pod runs it, with the manifests' rights: what it does beside allocating."""
 
+import base64
 import http.client
 import json
 import socket
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab.cluster.api import Api
+from lab.cluster.api import Api, ApiError
 from openelb_bgp.kube.certs import from_secret
 from tests.daemons.harness.processes import Daemon
 from tests.daemons.harness.waiting import wait_until
@@ -109,6 +110,38 @@ async def test_speakers_may_read_what_peers_name_and_never_the_webhooks_key(
     await wait_until(lambda: readable() == ["two"], within=SOON)
     api.delete("BgpPeer", "leaf3")
     await wait_until(lambda: readable() == [], within=SOON)
+
+
+async def test_a_layer2_pool_gets_keys_for_heartbeats_that_speakers_may_read(
+    account: Account, controller: Daemon, tmp_path: Path
+) -> None:
+    api = account.plane.api
+    name = "openelb-membership"
+    plane = account.plane
+    token = account_of(plane, tmp_path, "speaker").token
+    speaker = Api(plane.url, ca=plane.ca, token=token)
+    pool = {"apiVersion": API_VERSION, "kind": "Eip", "metadata": {"name": "lan"}}
+    api.create({**pool, "spec": {"address": "192.0.2.0/24", "protocol": "layer2"}})
+
+    def keys() -> dict[str, str]:
+        found = api.find("Secret", name, namespace=NAMESPACE)
+        return dict(found["data"]) if found else {}
+
+    first = await wait_until(keys, within=SOON, what=controller.output())
+    assert list(first) == ["key"] and len(base64.b64decode(first["key"])) >= 32
+    await wait_until(lambda: _sees(speaker, name), within=SOON, what="the speaker's right to read it")
+    assert not _sees(speaker, "openelb-webhook")
+    api.delete("Secret", name, namespace=NAMESPACE)
+    second = await wait_until(keys, within=SOON, what="another key")
+    assert first != second and first["key"] not in controller.output()
+
+
+def _sees(api: Api, name: str) -> bool:
+    try:
+        found = api.items("Secret", namespace=NAMESPACE, fieldSelector=f"metadata.name={name}")
+    except ApiError:
+        return False
+    return [one["metadata"]["name"] for one in found] == [name]
 
 
 async def test_a_webhook_port_that_is_taken_is_one_line_and_an_exit_code(

@@ -153,3 +153,20 @@ async def test_a_secret_that_nobody_lets_us_read_holds_nothing_up_and_is_read_on
             [*NO_SECRETS, {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]}]
         )
         await known.until(lambda snapshot: password(snapshot, "one") == b"first")
+
+
+async def test_the_keys_of_heartbeats_are_read_once_a_layer2_pool_needs_them(
+    account: Account, proxy: FaultyProxy, api: Api
+) -> None:
+    scope = Scope(
+        kinds={**SCOPE.kinds, Kind.EIP: Selection()}, versioned=frozenset({Kind.BGP_PEER}), heartbeats=True
+    )
+    api.create(secret("openelb-membership", "heartbeats"))
+    pool = {"apiVersion": "network.kubesphere.io/v1alpha2", "kind": "Eip", "metadata": {"name": "lan"}}
+    async with follow(account, proxy.url, scope) as known:
+        await known.until(lambda snapshot: snapshot.has_listed(Kind.SECRET, Kind.EIP))
+        assert known.snapshot.secrets == {}
+        api.create({**pool, "spec": {"address": "192.0.2.0/24", "protocol": "layer2"}})
+        await known.until(lambda snapshot: password(snapshot, "openelb-membership") == b"heartbeats")
+        api.delete("Eip", "lan")
+        await known.until(lambda snapshot: not snapshot.secrets)
