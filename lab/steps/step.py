@@ -143,7 +143,7 @@ def moved(tally: Tally) -> str:
     """What to say of the requests that had to be sent again; empty if there is none."""
     if not tally.retried:
         return ""
-    return f" {len(tally.retried)} had a connection open when next hops changed, and were sent twice."
+    return f" {len(tally.retried)} had a connection open at a change, and were sent twice."
 
 
 def _down(lab: Lab) -> list[tuple[str, str, str]]:

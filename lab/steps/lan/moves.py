@@ -67,24 +67,20 @@ def drained_node_loses_nothing(lab: Lab, crowd: Crowd, node: str) -> Finding:
             started = time.monotonic()
             set_draining(lab, node, draining=True)
             after = await_one_each(lab, crowd.mode, mine, among=others)
-            taken = watch.answered(started, not_by=(node,))
             time.sleep(_STAY)
+            settled = watch.settled(started, after)
     finally:
         set_draining(lab, node, draining=False)
     tally = watch.tally()
     expect_none_lost(tally)
-    heirs = sorted(set(after.values()))
     return Finding(
         f"Of {tally.sent} requests none was lost: {len(mine)} addresses had moved "
-        f"{max(one.after for one in taken.values()):.1f} s after {node} was annotated.{moved(tally)}",
-        (f"{node}'s addresses go to", "addresses", "last answered after"),
+        f"{max(settled.values()):.1f} s after {node} was annotated.{moved(tally)}",
+        (f"from {node} to", "addresses", "the last after"),
         [
-            (
-                heir,
-                sum(one == heir for one in after.values()),
-                f"{max(one.after for one in taken.values() if one.node == heir):.2f} s",
-            )
-            for heir in heirs
+            (heir, len(own), f"{max(settled[address] for address in own):.2f} s")
+            for heir in sorted(set(after.values()))
+            for own in [[address for address, holder in after.items() if holder == heir]]
         ],
         tally,
     )

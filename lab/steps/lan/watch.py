@@ -71,6 +71,14 @@ class Watch:
                 found.setdefault(address, Taken(node, at - since))
         return found
 
+    def settled(self, since: float, held: Mapping[str, str]) -> Mapping[str, float]:
+        """After how many seconds each address was first answered by the node that has it now."""
+        found: dict[str, float] = {}
+        for at, address, node in self._answers(since):
+            if held.get(address) == node:
+                found.setdefault(address, at - since)
+        return found
+
     def await_taken(self, since: float, *, victim: str, within: float = 20.0) -> Mapping[str, Taken]:
         """Wait until each address has been answered by another node since that moment."""
         return await_value(
