@@ -2,7 +2,9 @@
 
 Pure. Every node comes to the same answer from the same facts: the ranks are the same everywhere, and how long
 a node has served without a break every member is told alike. Memory decides in one thing only, how often an
-address has moved; a node that remembers less and takes an address too early settles it on the wire by rank.
+address has moved. A node that remembers less takes an address too early, and that is settled on the wire by
+rank; one that remembered more than the holder would leave it to a holder that does not hold it, so only such
+moves count as both have seen.
 """
 
 from collections.abc import Collection, Mapping
@@ -49,10 +51,14 @@ def choose_owner(
     *,
     preferred: str,
     before: Placement | None,
+    seen_since: float,
     ranking: Ranking,
     now: float,
 ) -> Choice:
-    """The owner; empty where nobody can answer. `before` is where the address was in the last plan."""
+    """The owner; empty where nobody can answer. `before` is where the address was in the last plan.
+
+    Moves before `seen_since` do not count against a further one.
+    """
     pinned = preferred in among.settled
     if pinned:
         wanted, why = preferred, Refused(Reason.NOT_PREFERRED, f"the Service asks for node {preferred}")
@@ -61,7 +67,7 @@ def choose_owner(
         why = Refused(Reason.NOT_OWNER, f"node {wanted} comes first by hash and has served long enough")
     if before is None or before.owner in ("", wanted) or before.owner not in among.able:
         return Choice(wanted, pinned, until=among.until)
-    recent = recent_moves(before.moves, now=now)
+    recent = tuple(at for at in recent_moves(before.moves, now=now) if at >= seen_since)
     if len(recent) >= MOST_MOVES:
         return Choice(before.owner, until=recent[-MOST_MOVES] + MOVES_WINDOW)
     return Choice(wanted, pinned, why, among.until)

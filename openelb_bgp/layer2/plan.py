@@ -186,6 +186,7 @@ class _Planner:
             among,
             preferred=next((one.preferred for one in claims if one.preferred), ""),
             before=before,
+            seen_since=self._seen_since(ground, before),
             ranking=self._before.ranking,
             now=now,
         )
@@ -205,6 +206,11 @@ class _Planner:
         )
         made = self._with_history(made, before, reported, choice.why, claims, ground)
         return before if before == made else made
+
+    def _seen_since(self, ground: Ground, before: Placement | None) -> float:
+        """Since when this node and the owner before serve without a break, and see the same moves."""
+        both = {self._facts.node, "" if before is None else before.owner}
+        return max((ground.stable_since[node] for node in both & ground.stable_since.keys()), default=0.0)
 
     def _with_history(
         self,

@@ -129,6 +129,24 @@ def test_an_address_moves_three_times_in_three_minutes_and_then_stays_while_its_
     assert lan.owners() == {address(0): home}
 
 
+def test_one_that_saw_more_moves_than_the_owner_takes_what_that_leaves_to_it() -> None:
+    lan = Lan(services=1)
+    home, second, *_ = ordered(lan.nodes, address(0))
+    lan.owners()
+    # The cable of home is pulled: by itself it sees the others come and go, and what they do not see.
+    for silent in ({home}, {home, second}, {home}):
+        lan.silent = silent
+        lan.now += 1
+        lan.plan(home)
+    lan.silent = {home}
+    lan.owners(home)
+    lan.silent = set()
+    lan.stable[home] = lan.now = lan.now + 5
+    assert lan.owners() == {address(0): second}
+    lan.now += 31
+    assert lan.owners() == {address(0): home}
+
+
 def test_a_dead_owner_is_replaced_however_often_the_address_has_moved() -> None:
     lan = Lan(services=1)
     for _ in range(5):
