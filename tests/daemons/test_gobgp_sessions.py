@@ -77,6 +77,16 @@ async def test_shows_what_both_sides_agreed_on(client: Client, lan: Lan, router:
     assert seen.received.open >= 1
 
 
+async def test_peer_as_zero_takes_the_asn_that_the_router_shows_and_shows_it(
+    client: Client, lan: Lan, router: Frr
+) -> None:
+    await client.add_peer(peer(lan.routers[0], asn=0))
+    seen = await up(client)
+    assert (seen.peer_asn, seen.peer_type) == (ROUTER_ASN, PeerType.EXTERNAL)
+    await client.add_paths([service(1)])
+    await wait_until(lambda: kernel.next_hops(router.namespace, "198.18.0.1") == [lan.nodes[0].v4], within=15)
+
+
 async def test_a_password_guards_the_session_and_is_shown_nowhere(
     client: Client, lan: Lan, router: Frr
 ) -> None:
