@@ -37,7 +37,9 @@ def judge(placement: Placement, rival: str | None, facts: Facts) -> Verdict:
     own, address = facts.node, placement.address
     comes_first = rank(rival, address) < rank(own, address)
     if rival in placement.among.able:
-        adopts = comes_first and rival in placement.among.settled and not placement.pinned
+        settled = placement.among.settled
+        # Whoever faltered gives in to who did not, whatever their ranks.
+        adopts = rival in settled and (comes_first or own not in settled) and not placement.pinned
         return Verdict.ADOPT if adopts else Verdict.DEFEND
     if is_heard(rival, facts):
         return Verdict.BY_NODE

@@ -19,6 +19,8 @@ from .ranks import Ranking
 
 STABLE_SECONDS = 30.0
 """How long a node that came back serves without a break before it takes addresses from others."""
+TOGETHER_SECONDS = 5.0
+"""Nodes that began within so many seconds share at once, as on the first day."""
 MOVES_WINDOW, MOST_MOVES = 180.0, 3
 """An address moves so often in so many seconds; at five, EVPN fabrics take it for a loop (RFC 7432, 15.1)."""
 
@@ -29,8 +31,7 @@ def contest(able: Collection[str], stable_since: Mapping[str, float], *, now: fl
     young = {
         node: stable_since[node] + STABLE_SECONDS
         for node in able
-        # Nodes that began together, as on the first day, share from the beginning.
-        if stable_since[node] - eldest > STABLE_SECONDS and now < stable_since[node] + STABLE_SECONDS
+        if stable_since[node] - eldest > TOGETHER_SECONDS and now < stable_since[node] + STABLE_SECONDS
     }
     everybody = frozenset(able)
     return Contest(able=everybody, settled=everybody - young.keys(), until=min(young.values(), default=None))

@@ -296,6 +296,8 @@ class _Planner:
     def _held(self, placements: Mapping[Address, Placement]) -> dict[Spot, Ownership]:
         me = self._facts.node
         held: dict[Spot, Ownership] = {}
+        if self._facts.members.void:
+            return held
         ownerships = {name: _ownership(pool) for name, pool in self._pools.items()}
         for address, one in placements.items():
             if one.owner == me:

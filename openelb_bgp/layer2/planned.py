@@ -28,8 +28,8 @@ DEFAULT_OPTIONS = PlanOptions()
 class Contest(msgspec.Struct, frozen=True, kw_only=True):
     """Nodes among which owners are chosen; addresses with the same ones share it.
 
-    `able` can answer. `settled` are those of them that may take an address from others; all, where none has
-    served for longer than the others by more than STABLE_SECONDS. `until` is when the next one is settled.
+    `able` can answer. `settled` are those of them that may take an address from others: they have served for
+    a while, or began with the one that has served longest. `until` is when the next one is settled.
     """
 
     able: frozenset[str]

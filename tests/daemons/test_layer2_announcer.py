@@ -122,10 +122,12 @@ def test_a_stranger_who_comes_later_is_reported_with_his_mac_and_not_fought(lan:
     async def scenario(owner: Owner) -> None:
         owner.add(service("web", address(0)))
         await owner.settle()
-        say(lan.nodes[1], address(0), STRANGER)
-        await eventually(
-            lambda: owner.problems.get("Service shop/web") == "AddressConflict", within=10, what="the report"
-        )
+
+        def is_told() -> bool:
+            say(lan.nodes[1], address(0), STRANGER)
+            return owner.problems.get("Service shop/web") == "AddressConflict"
+
+        await eventually(is_told, within=20, what="the report")
         assert STRANGER in owner.process.last.status.problems[0].message
         assert owner.owned == {str(address(0))}
         assert await resolve(lan.nodes[1], str(address(0))) == owner.link.mac

@@ -85,7 +85,7 @@ def test_a_node_that_comes_back_waits_for_thirty_seconds_and_takes_only_its_own(
     lan = Lan()
     before = lan.owners()
     lan.silent.add("n2")
-    without = lan.owners("n2")
+    without = lan.owners()
     lan.silent.clear()
     lan.stable["n2"] = lan.now = lan.now + 300
     assert lan.owners() == without
@@ -97,10 +97,23 @@ def test_a_node_that_comes_back_waits_for_thirty_seconds_and_takes_only_its_own(
     assert lan.owners() == before
 
 
-def test_nodes_that_begin_together_share_at_once() -> None:
+def test_nodes_that_begin_together_share_at_once_and_one_that_is_late_waits() -> None:
     lan = Lan()
     lan.stable = {name: lan.now - number for number, name in enumerate(lan.nodes)}
     assert lan.owners() == {address(number): first(lan, number) for number in range(20)}
+    late = Lan()
+    late.stable = {**dict.fromkeys(late.nodes, late.now - 6), "n2": late.now}
+    assert "n2" not in late.owners().values()
+
+
+def test_a_node_that_faltered_leaves_its_addresses_to_who_did_not_and_gets_them_back() -> None:
+    """Memory must not decide: it may have noticed what nobody else did, and then nobody would answer."""
+    lan = Lan()
+    before = lan.owners()
+    lan.stable["n2"] = lan.now
+    assert "n2" not in lan.owners().values()
+    lan.now += 31
+    assert lan.owners() == before
 
 
 def test_one_that_came_back_owns_at_once_where_nobody_else_can() -> None:
