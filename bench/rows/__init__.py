@@ -16,6 +16,7 @@ from bench.rows import (
     latency,
     planning,
     speaker,
+    vip,
     wire,
 )
 
@@ -55,5 +56,9 @@ ROWS: Mapping[str, Row] = {
     "layer2-answers": Row("questions answered by an owner of 2,500 addresses", wire.answers),
     "layer2-storm": Row("20,000 ARP requests a second for others' addresses", wire.storm),
     "layer2-10k": Row("10,000 addresses of each family, a quarter owned, at rest", wire.ten_thousand),
+    "vip-100ms": Row("a vip master struck, beside keepalived by hand, 100 ms", vip.at_100_ms),
+    "vip-200ms": Row("the same at 200 ms", vip.at_200_ms),
+    "vip-1s": Row("the same at 1 s", vip.at_1_s),
+    "vip-1k": Row("1,000 vip addresses at once, and one more under requests", vip.thousand),
     "help": Row("the time to answer --help", command.help_text, needs_root=False),
 }

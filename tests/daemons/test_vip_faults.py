@@ -19,6 +19,8 @@ from tests.daemons.harness.waiting import stays, wait_until
 WEB, ZOO = "10.0.0.100", "10.0.0.101"
 NAMES = ["web", "zoo"]
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture
 async def cluster(new_lan: Callable[..., Lan], tmp_path: Path) -> AsyncIterator[VipCluster]:

@@ -19,7 +19,7 @@ from tests.daemons.harness.openelb import METRICS_PORT, OpenElb
 from tests.daemons.harness.processes import Daemon
 from tests.daemons.harness.waiting import wait_until
 
-LONG = 60.0
+LONG = 120.0
 _REPLY = re.compile(r"icmp_seq=(\d+)")
 
 
