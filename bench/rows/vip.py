@@ -151,8 +151,8 @@ def _start_by_hand(lab: Lab, node: str, rank: int, advert_ms: int) -> Process:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "keepalived.conf"
     config.write_text(_config(rank, advert_ms))
-    argv = (program("keepalived"), "-n", "-l", "-P", "-R", "-f", str(config))
-    argv = (*argv, "-p", str(folder / "pid"), "-r", str(folder / "vrrp.pid"))
+    argv = [program("keepalived"), "-n", "-l", "-P", "-R", "-f", str(config)]
+    argv += ["-p", str(folder / "pid"), "-r", str(folder / "vrrp.pid")]
     return lab.processes.start(f"{node}-by-hand", lab.space(node).argv(*argv))
 
 

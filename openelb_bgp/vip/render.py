@@ -41,8 +41,9 @@ def _globals(fifo: str) -> Iterator[str]:
     yield "    vrrp_garp_master_refresh 30"
     yield "    vrrp_garp_lower_prio_delay 0"
     yield "    vrrp_garp_lower_prio_repeat 1"
-    yield f"    vrrp_notify_fifo {fifo}"
+    # Before the FIFO, for which it would look for a user to run scripts as, and complain that there is none.
     yield "    script_user root"
+    yield f"    vrrp_notify_fifo {fifo}"
     yield "    max_auto_priority -1"
     yield "}"
 
