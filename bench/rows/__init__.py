@@ -13,6 +13,7 @@ from bench.rows import (
     cluster_watchers,
     command,
     failover,
+    heartbeats,
     latency,
     planning,
     speaker,
@@ -60,5 +61,6 @@ ROWS: Mapping[str, Row] = {
     "vip-200ms": Row("the same at 200 ms", vip.at_200_ms),
     "vip-1s": Row("the same at 1 s", vip.at_1_s),
     "vip-1k": Row("1,000 vip addresses at once, and one more under requests", vip.thousand),
+    "heartbeats": Row("heartbeats of a node at 10 and 100 members", heartbeats.at_rest),
     "help": Row("the time to answer --help", command.help_text, needs_root=False),
 }

@@ -65,6 +65,7 @@ class Heartbeats:
         self._heard: dict[str, float] = {}
         self._strange: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._due_at = 0.0
         self._shown: Members | None = None
         self._dead = 0
 
@@ -134,9 +135,13 @@ class Heartbeats:
 
     def _wake_at(self, at: float | None, now: float) -> None:
         if self._timer is not None:
+            if at is not None and self._due_at <= at:
+                # It comes too early at worst, and that costs less than another timer for each answer.
+                return
             self._timer.cancel()
             self._timer = None
         if at is not None:
+            self._due_at = at
             self._timer = asyncio.get_running_loop().call_later(max(0.0, at - now), self._tick)
 
     def _arrived(self, route: Route, data: bytes) -> None:

@@ -9,10 +9,10 @@ import contextlib
 import errno
 import socket
 from collections.abc import Callable, Collection, Mapping
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
-from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.addresses import Address, read_address
 
 from .core import NODE_LANE, Route
 
@@ -114,7 +114,7 @@ class Sockets:
             except OSError:
                 # An ICMP error to what was sent, or an interface that went: the silence speaks for itself.
                 continue
-            self._heard(Route(place.lane, ip_address(source[0].partition("%")[0]), place.address), data)
+            self._heard(Route(place.lane, read_address(source[0].partition("%")[0]), place.address), data)
 
     def _close(self, place: Place) -> None:
         one = self._open.pop(place)

@@ -63,8 +63,11 @@ class Target:
         self._open[sequence] = now
         self._asked_at = now
         self.misses += 1
-        long_dead = self.answers is False and now - self.since > timing.recent
-        self.next_at = now + (timing.slow if long_dead else timing.retry)
+        if self.answers is not False:
+            pace = timing.retry
+        else:
+            pace = timing.interval if now - self.since <= timing.recent else timing.slow
+        self.next_at = now + pace
 
     def answered(self, echo: int, timing: Timing) -> bool:
         """Whether this answers a question of ours that is still open."""
