@@ -6,7 +6,8 @@ which are long, as undecoded JSON. What they mean is for the callers.
 """
 
 import random
-from collections.abc import AsyncGenerator, Mapping
+from asyncio import CancelledError
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
@@ -15,7 +16,7 @@ import msgspec
 from openelb_bgp.ports import Clock
 
 from .access import Access
-from .errors import Expired, ServerError, Unreachable
+from .errors import Expired, ServerError, TimedOut, Unreachable
 from .resources import Resource
 from .wire import Call, Guard, Wire, unguarded
 
@@ -30,6 +31,10 @@ _TYPES = {
     "json": "application/json-patch+json",
 }
 _METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+
+
+def _unheeded() -> None:
+    """Nobody wants to know."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +87,7 @@ class Client:
         self._wire = Wire(access, clock, connect_seconds=self._timeouts.connect)
         self._manager = manager
         self._guard: Guard = unguarded
+        self._lost: Callable[[], None] = _unheeded
 
     async def __aenter__(self) -> "Client":
         await self._wire.__aenter__()
@@ -97,15 +103,15 @@ class Client:
         """How long anything may take."""
         return self._timeouts
 
-    def guarded(self, guard: Guard, *, request: float) -> "Client":
+    def guarded(self, guard: Guard, *, request: float, lost: Callable[[], None] = _unheeded) -> "Client":
         """The same client and connections, but each request asks the guard right before it leaves.
 
-        `request` is how many seconds each may take at most. A leader's writes go through
-        `Leadership.writer`, which knows both.
+        `request` is how many seconds each may take at most, `lost` is called of a write that may still be
+        made although nobody waits for it any more. A leader's writes go through `Leadership.writer`.
         """
         timeouts = msgspec.structs.replace(self._timeouts, request=min(request, self._timeouts.request))
         made = object.__new__(Client)
-        made.__dict__.update(self.__dict__, _guard=guard, _timeouts=timeouts)
+        made.__dict__.update(self.__dict__, _guard=guard, _lost=lost, _timeouts=timeouts)
         return made
 
     async def get(
@@ -302,7 +308,18 @@ class Client:
             safe=safe,
             seconds=seconds or self._timeouts.request,
         )
-        return _decoded(await self._wire.exchange(call, self._guard), Document)
+        try:
+            answer = await self._wire.exchange(call, self._guard)
+        except BaseException as error:
+            if method != "GET" and _may_have_arrived(error):
+                self._lost()
+            raise
+        return _decoded(answer, Document)
+
+
+def _may_have_arrived(error: BaseException) -> bool:
+    """Whether a request that ended so may be carried out all the same, perhaps later."""
+    return error.sent if isinstance(error, Unreachable | TimedOut) else isinstance(error, CancelledError)
 
 
 T = TypeVar("T")

@@ -60,6 +60,7 @@ class Leadership:
         self._clock = clock
         self._times = times
         self._until = until
+        self._lost_at = -math.inf
         self.settled_at = settled_at
 
     @property
@@ -77,6 +78,11 @@ class Leadership:
         """Whether whatever a former leader has sent has arrived."""
         return self._clock.monotonic() >= self.settled_at
 
+    @property
+    def is_unsure(self) -> bool:
+        """Whether something that was sent may still be carried out, though nobody waits for it."""
+        return self._clock.monotonic() < self._lost_at + self._times.settling
+
     def check(self) -> None:
         """Return while this process leads. Raises NotLeading."""
         if not self.is_on:
@@ -84,7 +90,11 @@ class Leadership:
 
     def writer(self, client: Client) -> Client:
         """The client for the leader's writes: each asks `check` before it leaves, and ends in time."""
-        return client.guarded(self.check, request=self._times.request)
+        return client.guarded(self.check, request=self._times.request, lost=self.lost)
+
+    def lost(self) -> None:
+        """A write was given up that may have arrived."""
+        self._lost_at = self._clock.monotonic()
 
     def renewed(self, until: float) -> None:
         """It goes on until then."""
@@ -264,7 +274,7 @@ class Election:
             await _ended(renewing)
             LEADING.set(0)
             if not leadership_lost and leadership.is_on:
-                await self._release()
+                await self._leave(leadership)
             self._written_until = self._clock.monotonic()
             leadership.end()
         for task in (working, renewing):
@@ -305,6 +315,13 @@ class Election:
                 return False
             self._note(await self._send())
         return True
+
+    async def _leave(self, leadership: Leadership) -> None:
+        """Give the Lease back, unless its next holder has to wait for what was sent."""
+        if leadership.is_unsure:
+            log.info("lease_kept", lease=self._name, why="a write may still be carried out")
+        else:
+            await self._release()
 
     async def _release(self) -> None:
         """Give it back, so that the next leader need not wait."""

@@ -158,10 +158,8 @@ class KubeSink:
         Whoever leads next should find it done: what a server does with a request that is hung up on, nobody
         knows.
         """
-        for task in self._others:
-            task.cancel()
-        if self._urgent:
-            _, late = await asyncio.wait(self._urgent, timeout=_LAST_SECONDS)
+        if on_their_way := self._urgent | self._others:
+            _, late = await asyncio.wait(on_their_way, timeout=_LAST_SECONDS)
             for task in late:
                 task.cancel()
 

@@ -10,6 +10,8 @@ import asyncio
 import itertools
 import os
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
 
@@ -52,6 +54,7 @@ class Candidate:
             async def term(leadership: Leadership) -> None:
                 await self._lead(leadership, client)
 
+            self._say("stands")
             await process.work_until(stop, {"election": lambda: election.run(term)})
         return 0
 
@@ -61,10 +64,19 @@ class Candidate:
         try:
             while True:
                 if leadership.is_settled:
-                    await self._write(writer)
+                    await self._whole(self._write(writer))
                 await asyncio.sleep(0.002)
         finally:
             self._say("led")
+
+    async def _whole(self, write: Coroutine[Any, Any, None]) -> None:
+        """A write that is on its way is awaited before the end, as the controller's are."""
+        task = asyncio.ensure_future(write)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            raise
 
     async def _write(self, writer: Client) -> None:
         name = f"{self._name}-{next(self._serial)}"

@@ -1,6 +1,7 @@
 """Two controllers, and an API server that fails them: each address is given once, and none is lost."""
 
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.cluster.api import Api, Object
+from lab.cluster.installation import SYSTEM
 from lab.cluster.kubelet import service
 from openelb_bgp.model import keys
 from tests.daemons.harness.manifests import eip
@@ -16,6 +18,7 @@ from tests.kube.faulty_proxy import FaultyProxy
 from tests.kube.harness.cleaning import make_namespace
 from tests.kube.harness.control_plane import ControlPlane
 from tests.kube.harness.ours import Ours, Seen, controller, ready_cluster
+from tests.kube.harness.requests import Where
 
 MANAGED = {keys.MANAGED_ANNOTATION: keys.MANAGED_VALUE}
 POOL = "192.0.2.0/24"
@@ -43,10 +46,11 @@ class Pair:
         self.proxy.__exit__()
 
     async def lead_by_the_first(self) -> None:
-        """Start the first, and once it leads the second."""
+        """Start the first, and once it leads the second; returns when that stands by."""
         self.first.start()
         await leads(self.first)
         self.second.start()
+        await wait_until(lambda: self.second.logged("started"), within=60, what="the second")
 
     def create(self, count: int) -> None:
         """Make so many Services more."""
@@ -88,7 +92,7 @@ def doubles(addresses: dict[str, list[str]]) -> list[str]:
     return [address for address, holders in count.items() if holders > 1]
 
 
-async def leads(ours: Ours, *, times: int = 1, within: float = 20.0) -> None:
+async def leads(ours: Ours, *, times: int = 1, within: float = 60.0) -> None:
     """Return once it has begun to lead for that time."""
     await wait_until(lambda: len(ours.logged("leading")) >= times, within=within, what="the leader")
 
@@ -117,8 +121,30 @@ async def test_a_leader_that_ends_in_order_makes_nobody_wait(pair: Pair) -> None
     before = await pair.all_served()
     assert pair.first.terminate() == 0
     pair.create(3)
-    after = await pair.all_served(within=5.0)
+    after = await pair.all_served()
+    assert pair.second.logged("leading", settles_in=0.0)
     assert {name: after[name] for name in before} == before
+
+
+async def test_a_leader_that_ends_with_a_write_on_its_way_makes_the_next_one_wait_for_it(pair: Pair) -> None:
+    await pair.lead_by_the_first()
+    late = 2.5
+    pair.proxy.delay(late, verb="patch", resource="services/status")
+    pair.create(1)
+    await wait_until(
+        lambda: Where(verb="patch", resource="services/status").matches(pair.proxy.requests[-1]),
+        within=20,
+        what="the write",
+    )
+    sent = time.monotonic()
+    assert pair.first.terminate() == 0
+    assert pair.first.logged("lease_kept")
+    assert pair.api.get("Lease", "openelb-controller", namespace=SYSTEM)["spec"].get("holderIdentity")
+    pair.create(1)
+    await leads(pair.second)
+    await pair.all_served()
+    # Before that write was over, nobody else gave an address.
+    assert time.monotonic() - sent > late
 
 
 async def test_a_leader_that_was_paused_beyond_its_lease_writes_nothing_when_it_wakes(pair: Pair) -> None:
@@ -206,7 +232,7 @@ async def test_services_that_come_and_go_while_no_controller_runs_are_made_up_fo
     pair.create(2)
     pair.first.start()
     released = f"{pair.namespace}/web2"
-    await pair.seen.released(released)
+    await pair.seen.released(released, within=60)
     pair.api.delete("Service", "web2", namespace=pair.namespace)
     pair.made -= 2
     after = await pair.all_served()

@@ -189,6 +189,28 @@ async def test_the_leaders_work_has_ended_before_the_lease_is_given_back() -> No
     assert (order, leases.holder()) == (["ended while a holds it"], "")
 
 
+async def test_a_lease_is_kept_until_it_runs_out_when_a_write_may_still_be_carried_out() -> None:
+    async with world("a", "b") as (clock, leases, (a, b)):
+        await clock.move(5.5)
+        a.terms[0].lost()
+        await a.leave()
+        assert leases.holder() == "a"
+        await clock.move(20)
+        assert leases.holder() == "b"
+        # It was renewed last at 4, and is looked at every 2 s.
+        assert b.wrote[0] >= 4 + TIMES.duration
+        assert b.terms[0].settled_at >= START + 5.5 + TIMES.settling
+
+
+async def test_a_write_that_was_lost_long_ago_keeps_nothing() -> None:
+    async with world("a", "b") as (clock, leases, (a, _)):
+        await clock.move(5)
+        a.terms[0].lost()
+        await clock.move(TIMES.settling)
+        await a.leave()
+        assert leases.holder() == ""
+
+
 async def test_a_defect_in_the_leaders_work_comes_out_and_the_lease_is_given_back() -> None:
     clock, leases = ManualClock(), Leases()
 
