@@ -245,14 +245,14 @@ class VipAnnouncer:
         metrics.ADDRESSES.set(len(held))
         if self._life is not None:
             metrics.RESTARTS.set(self._life.restarts)
-        desired = sum(len(one.addresses) for one in made.instances)
         return Announcement(
             protocol=self.protocol,
             revision=revision,
             settled=settled,
             status=SpeakerStatus(
                 pools=tuple(self._pool(one) for one in made.pools),
-                routes=RouteCounts(desired=desired if made.complete else len(held), announced=len(held)),
+                # Who is backup wants nothing that it does not have.
+                routes=RouteCounts(desired=len(held), announced=len(held)),
                 vip=VipStatus(master=tuple(sorted(str(spot.address) for spot in held))),
                 problems=(*made.problems, *self._troubles(), *self._strangers),
                 draining=made.draining,
@@ -298,7 +298,7 @@ class VipAnnouncer:
         return {
             service: Refused(
                 Reason.REFUSED_BY_KEEPALIVED,
-                f"keepalived refuses {address}: {words}; give the Service another address",
+                f"{address}: keepalived refuses it: {words}; give the Service another address",
             )
             for address, words in self._loading.blocked.items()
             for service in made.services.get(address, ())

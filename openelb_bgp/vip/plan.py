@@ -4,6 +4,7 @@ Pure. Which addresses there are is read in `claims`, what serves each of them is
 same on every node; here is a node's own part: on which NIC, with which priority, and why not.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -83,6 +84,7 @@ class _Planner:
         }
         self._choices = {name: choose(pool, facts, snapshot) for name, pool in self._pools.items()}
         self._left_out: dict[ObjectRef, Refused] = {}
+        self._addresses = Counter(of for claim in buckets.claims.values() for of in claim.services)
 
     def make(self) -> VipPlan:
         """The plan."""
@@ -195,7 +197,11 @@ class _Planner:
 
     def _leave_out(self, claim: Claim, refused: Refused) -> None:
         for service in claim.services:
-            self._left_out.setdefault(service, refused)
+            told = refused
+            if self._addresses[service] > 1:
+                # Of a Service with several addresses the one that is meant.
+                told = Refused(refused.reason, f"{claim.address}: {refused.message}")
+            self._left_out.setdefault(service, told)
 
     def _pool_status(self, pool: Eip, me: NodeState | None) -> PoolStatus:
         refused = self._facts.forwarding.refused or self._buckets.allotments[pool.name].refused

@@ -237,3 +237,23 @@ def test_before_everything_is_listed_nothing_is_changed() -> None:
     world = msgspec.structs.replace(lan(WEB), listed=frozenset({Kind.EIP}))
     assert planned(world).complete is False
     assert planned(msgspec.structs.replace(lan(WEB), unseen="a file cannot be read")).complete is False
+
+
+def test_of_a_service_with_two_addresses_the_one_that_is_left_out_is_named() -> None:
+    world = lan(WEB, WEB6)
+    (one, other) = world.services
+    both = msgspec.structs.replace(
+        world.services[one],
+        meta=msgspec.structs.replace(
+            world.services[one].meta,
+            annotations={
+                **world.services[one].meta.annotations,
+                "openelb.kubesphere.io/allocated": f"{WEB}=pool,{WEB6}=pool",
+            },
+        ),
+        ingress=(*world.services[one].ingress, *world.services[other].ingress),
+    )
+    made = planned(msgspec.structs.replace(world, services={one: both}), "n1", nic(tentative=True))
+    assert [one.version for one in made.instances] == [4]
+    (why,) = made.left_out.values()
+    assert why.message.startswith(f"{WEB6}: ")
