@@ -47,6 +47,8 @@ _RETRY = 30.0
 """Seconds until what keepalived refused is tried again: the interface may have come, or an update."""
 _GOODBYE, _GLANCE = 5.0, 0.05
 """Seconds that its end may take, and between two looks whether it has come."""
+_PATIENCE = 10.0
+"""Seconds for which a keepalived that is out of order holds up what the node reports as applied."""
 _FIGURES = 15.0
 """Seconds between two reports of keepalived on its instances."""
 
@@ -74,6 +76,7 @@ class VipAnnouncer:
         self._figures_due = 0.0
         self._loaded_at: float | None = None
         self._batch_at: float | None = None
+        self._broken_at: float | None = None
         self._inputs: tuple[object, ...] = ()
         self._made: VipPlan | None = None
         self._retry_at: float | None = None
@@ -142,6 +145,7 @@ class VipAnnouncer:
             self._plan = made
         observed = Observed(config=self._keeper.config(), spots=single_addresses(facts.links))
         settled = made.complete and await self._converge(made, observed, snapshot.eips)
+        settled = self._has_given_up(settled=settled) or settled
         events = tuple(self._changes(snapshot, facts, observed))
         return self._announcement(made, observed, snapshot.revision, settled, events)
 
@@ -177,6 +181,18 @@ class VipAnnouncer:
         except KeeperUnavailable as error:
             self._life, self._error = None, str(error)
             return False
+
+    def _has_given_up(self, *, settled: bool) -> bool:
+        """Whether keepalived has been out of order for so long that nothing shall wait for it.
+
+        Then it is an exception, told as such: the revision that a node has applied is that of all modes.
+        """
+        now = self._clock.monotonic()
+        if settled or not (self._error or self._failing or self._loading.refused):
+            self._broken_at = None
+            return False
+        self._broken_at = now if self._broken_at is None else self._broken_at
+        return now >= self._broken_at + _PATIENCE
 
     async def _carry_out(self, change: Change, made: VipPlan) -> bool:
         for spot in change.remove:
@@ -259,8 +275,14 @@ class VipAnnouncer:
             ),
             left_out={**made.left_out, **self._blocked(made)},
             events=events,
-            wake_at=soonest(made.deadline, self._retry_at, self._batch_at),
+            wake_at=soonest(made.deadline, self._retry_at, self._batch_at, self._giving_up_at),
         )
+
+    @property
+    def _giving_up_at(self) -> float | None:
+        if self._broken_at is None or self._clock.monotonic() >= self._broken_at + _PATIENCE:
+            return None
+        return self._broken_at + _PATIENCE
 
     def _held(self, made: VipPlan, observed: Observed) -> list[Spot]:
         """The addresses of Services that are here, as keepalived has set them."""

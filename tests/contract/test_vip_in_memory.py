@@ -111,6 +111,10 @@ class TestInMemory(AnnouncerContract):
             speaker.put(stage.cluster(range(2)))
             await speaker.until(lambda: speaker.reasons.get("keepalived") == "SidecarDown")
             assert [(one.ready, one.reason) for one in speaker.last.status.pools] == [(False, "SidecarDown")]
+            assert not speaker.last.settled
+            # It is an exception then: what other modes have applied must not wait for it.
+            await speaker.until(lambda: speaker.last.settled)
+            assert speaker.reasons["keepalived"] == "SidecarDown"
             stage.keeper.gone = ""
             await self.outside(stage, range(2))
             await speaker.until(lambda: speaker.last.settled)
