@@ -10,7 +10,7 @@ from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.vip.announcer import VipAnnouncer
 from openelb_bgp.vip.diff import Spot
 from openelb_bgp.vip.port import Life
-from tests.contract.announcers import AnnouncerContract
+from tests.contract.announcers import OutlivingContract
 from tests.contract.keepalived_in_memory import MemoryKeeper
 from tests.contract.process import eventually
 from tests.contract.vip import FOREIGN, SUBNET, HostedProcess, vip_cluster, vip_pool, with_a_bad_pool
@@ -64,7 +64,7 @@ async def stage() -> MemoryStage:
     return MemoryStage()
 
 
-class TestInMemory(AnnouncerContract):
+class TestInMemory(OutlivingContract):
     """Everything that was promised."""
 
     async def test_many_changes_take_few_reloads(self, stage: MemoryStage) -> None:

@@ -11,7 +11,7 @@ from openelb_bgp.model.addresses import Interface
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.vip.announcer import VipAnnouncer
 from openelb_bgp.vip_sidecar import KeptKeepalived
-from tests.contract.announcers import AnnouncerContract
+from tests.contract.announcers import OutlivingContract
 from tests.contract.process import eventually
 from tests.contract.vip import FOREIGN, SUBNET, WatchedProcess, vip_cluster, with_a_bad_pool
 from tests.contract.virtual import LoopClock
@@ -81,5 +81,5 @@ async def stage(tmp_path: Path) -> AsyncIterator[RealStage]:
         lan.remove()
 
 
-class TestKeepalived(AnnouncerContract):
+class TestKeepalived(OutlivingContract):
     """Everything that was promised."""
