@@ -1,5 +1,6 @@
 """Two controllers, and an API server that fails them: each address is given once, and none is lost."""
 
+import asyncio
 import signal
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ from lab.cluster.installation import SYSTEM
 from lab.cluster.kubelet import service
 from openelb_bgp.model import keys
 from tests.daemons.harness.manifests import eip
-from tests.daemons.harness.waiting import wait_until
+from tests.daemons.harness.waiting import stays, wait_until
 from tests.kube.faulty_proxy import FaultyProxy
 from tests.kube.harness.cleaning import make_namespace
 from tests.kube.harness.control_plane import ControlPlane
@@ -102,6 +103,26 @@ def pair(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Pair]:
     made = Pair(control_plane, tmp_path)
     yield made
     made.close()
+
+
+async def test_idle_a_leader_asks_for_nothing_but_its_lease(pair: Pair) -> None:
+    await pair.lead_by_the_first()
+    pair.create(3)
+    await pair.all_served()
+    leases = Where(resource="leases")
+
+    def asked() -> list[str]:
+        requests = [one for one in pair.proxy.requests if one.verb != "watch" and not leases.matches(one)]
+        return [f"{one.verb} {one.resource}" for one in requests]
+
+    async def quiet() -> bool:
+        before = len(asked())
+        await asyncio.sleep(2.0)
+        return len(asked()) == before
+
+    await wait_until(quiet, within=60, what="an idle controller")
+    before = asked()
+    await stays(lambda: asked() == before, during=8.0, what="no request but the Lease's and watches")
 
 
 async def test_a_killed_leader_is_followed_by_the_other_and_no_address_moves(pair: Pair) -> None:

@@ -1,5 +1,6 @@
 """A speaker in a cluster: it announces what the API server shows, and goes on while there is none."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -131,6 +132,38 @@ async def test_a_speaker_that_starts_without_an_api_server_withdraws_nothing(rac
         rack.pod("next-1", app="next", number=11)
         await rack.routed("next", within=60)
     assert (deletions.prefixes, rack.router.resets(rack.space.v4)) == ((), 0)
+
+
+async def test_a_pool_that_is_deleted_while_the_speaker_is_down_leaves_no_route_behind(rack: Rack) -> None:
+    await rack.announced("web")
+    rack.speaker.daemon.end(signal.SIGKILL)
+    rack.api.delete("Eip", "pool")
+    rack.speaker.start()
+    await wait_until(lambda: not rack.hops("web"), within=30, what="the withdrawal")
+    assert rack.router.resets(rack.space.v4) == 0
+    # The Service keeps its address until it asks for another.
+    assert rack.seen.addresses(rack.key("web")) == ["198.51.100.1"]
+    await wait_until(
+        lambda: rack.seen.condition(rack.key("web"), "Announced")["reason"] == "PoolGone",
+        within=20,
+        what="the reason",
+    )
+
+
+async def test_idle_a_speaker_asks_for_nothing(rack: Rack) -> None:
+    await rack.announced("web")
+
+    def asked() -> list[str]:
+        return [f"{one.verb} {one.resource}" for one in rack.proxy.requests if one.verb != "watch"]
+
+    async def quiet() -> bool:
+        before = len(asked())
+        await asyncio.sleep(2.0)
+        return len(asked()) == before
+
+    await wait_until(quiet, within=60, what="an idle speaker")
+    before = asked()
+    await stays(lambda: asked() == before, during=8.0, what="no request but watches")
 
 
 async def test_sessions_count_only_while_the_speakers_pod_is_ready(rack: Rack) -> None:
