@@ -34,7 +34,9 @@ def contest(able: Collection[str], stable_since: Mapping[str, float], *, now: fl
         if stable_since[node] - eldest > TOGETHER_SECONDS and now < stable_since[node] + STABLE_SECONDS
     }
     everybody = frozenset(able)
-    return Contest(able=everybody, settled=everybody - young.keys(), until=min(young.values(), default=None))
+    return Contest(
+        able=everybody, settled=frozenset(everybody - young.keys()), until=min(young.values(), default=None)
+    )
 
 
 class Choice(msgspec.Struct, frozen=True):
