@@ -280,3 +280,19 @@ def test_capabilities_are_read_from_what_the_kernel_says() -> None:
 
 def test_nothing_is_left_on_an_interface_that_is_not_ours(lan: Lan) -> None:
     assert addresses_of(lan.nodes[0]) == set()
+
+
+async def test_two_capabilities_are_all_it_takes(two: Lan, tmp_path: Path) -> None:
+    """Those of manifests/components/vip, and no others: not to read what is not its own either."""
+    only = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw", "--inh-caps=-all")
+    kept = Keepalived(two.nodes[0], tmp_path, wrapper=only)
+    kept.sidecar.start()
+    try:
+        await wait_until(kept.is_there, within=LONG)
+        await kept.configure(config(kept.space, 254, [WEB]))
+        await has(kept, WEB)
+        assert kept.rights == "0000000000003000"
+        kept.sidecar.send(signal.SIGTERM)
+        await has(kept)
+    finally:
+        kept.sidecar.end(signal.SIGTERM)

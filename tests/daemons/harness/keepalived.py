@@ -1,7 +1,6 @@
 """keepalived under its sidecar in a node, configured by hand: what the announcer does, without it."""
 
 import json
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -96,6 +95,8 @@ class Keepalived:
         except (OSError, ValueError):
             return 0
 
-    async def stop(self) -> None:
-        """End both."""
-        self.sidecar.end(signal.SIGTERM)
+    @property
+    def rights(self) -> str:
+        """The capabilities of that process, as the kernel prints them (capabilities(7))."""
+        status = Path(f"/proc/{self.vrrp_pid}/status").read_text()
+        return next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
