@@ -31,8 +31,6 @@ from .responder import Responder
 
 log = structlog.get_logger(__name__)
 
-TRUST = 0.6
-"""Seconds for which what was decided holds without this process having run: less than others wait for it."""
 HANDOVER = 1.0
 """Seconds for which a node that stops answers for what nobody has taken over yet."""
 _TICK = 0.1
@@ -53,9 +51,15 @@ class Layer2Announcer:
         options: PlanOptions,
         clock: Clock,
         wake: Callable[[], None],
+        trust: float = 0.6,
         incapable: str = "",
     ) -> None:
-        """`wake` asks for a cycle. `incapable` says why this process can use no raw sockets at all."""
+        """`wake` asks for a cycle. `incapable` says why this process can use no raw sockets at all.
+
+        For `trust` seconds what was decided holds without this process having run: less than others wait
+        for it.
+        """
+        self._trust = trust
         self._options = options
         self._clock = clock
         self._wake = wake
@@ -103,7 +107,7 @@ class Layer2Announcer:
         before = self._owned
         self._hold()
         self._away = False
-        self._responder.answer_until(facts.now + TRUST)
+        self._responder.answer_until(facts.now + self._trust)
         self._note_unusable(facts)
         return self._account.announcement(
             Cycle(
@@ -144,12 +148,12 @@ class Layer2Announcer:
         while True:
             await self._clock.sleep(_TICK)
             now = self._clock.monotonic()
-            if now - last > TRUST:
+            if now - last > self._trust:
                 log.warning("was_away", seconds=round(now - last, 1))
                 self._away = True
                 self._wake()
             elif not self._away:
-                self._responder.answer_until(now + TRUST)
+                self._responder.answer_until(now + self._trust)
             last = now
 
     async def _probe(self, spot: Spot, nodes: Collection[bytes]) -> Probed:

@@ -1,6 +1,7 @@
 """The layer2 announcer on a real LAN: kernels ask, it answers for what it owns, and says what it meets."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -17,7 +18,7 @@ from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.statuses import PoolStatus
 from tests.contract.process import eventually
 from tests.daemons.harness.layer2 import OWN, Owner, cached, mac_of, resolve, resolves, say, with_owner
-from tests.daemons.harness.netns import Lan
+from tests.daemons.harness.netns import Lan, run
 from tests.unit.layer2_world import address, endpoints, pool, service
 
 
@@ -296,3 +297,11 @@ def test_a_node_that_stops_answers_until_another_has_taken_over(lan: Lan) -> Non
         await resolves(client, str(address(0)), "")
 
     with_owner(lan, scenario)
+
+
+@pytest.mark.parametrize(("dropped", "may"), [((), "True"), (("--bounding-set", "-net_raw"), "False")])
+def test_whether_raw_sockets_may_be_used_is_known_before_anything_is_owned(
+    dropped: tuple[str, ...], may: str
+) -> None:
+    code = "from openelb_bgp.answering import may_use_raw_sockets; print(may_use_raw_sockets())"
+    assert run("setpriv", *dropped, sys.executable, "-c", code).strip() == may
