@@ -149,7 +149,8 @@ def _other_protocol(service: Service, snapshot: Snapshot) -> Refused | None:
         if pool is not None and pool.protocol is not Protocol.BGP:
             return Refused(
                 Reason.MODE_OFF,
-                f"{address} comes from Eip {pool.name} of protocol {pool.protocol}; a plan shows BGP only",
+                f"{address} comes from Eip {pool.name} of protocol {pool.protocol}; a plan shows BGP only, "
+                f"openelb-bgp {pool.protocol} shows it",
             )
     return None
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
 from openelb_bgp.layer2.ranks import rank
 from openelb_bgp.layer2.sockets import NO_CAPABILITY
@@ -47,6 +48,9 @@ def test_a_client_finds_the_owner_of_an_address_and_no_more_when_it_is_gone(lan:
         await owner.settle()
         assert await resolve(client, str(address(0))) == owner.link.mac
         assert owner.owned == {str(address(0))}
+        assert REGISTRY.get_sample_value("openelb_layer2_owned") == 1
+        answered = {"family": "IPv4", "result": "answered"}
+        assert (REGISTRY.get_sample_value("openelb_layer2_requests_total", answered) or 0) >= 1
         assert owner.events == [
             ("NodeAssigned", f"node {OWN} answers for {address(0)} on eth0 ({owner.link.mac})")
         ]
