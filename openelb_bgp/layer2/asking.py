@@ -5,7 +5,6 @@ Answers come to sockets of their own, whose filter knows the addresses that are 
 from an answer is decided elsewhere.
 """
 
-import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -28,6 +27,7 @@ from .sockets import Port, Unusable
 
 _PROBES, _PAUSE = 2, 0.1
 """How often an address is probed, and for how many seconds answers are waited for each time."""
+_TOGETHER = 0.01
 _GATEWAY_PAUSE = 1.0
 """Seconds between two questions for one gateway's MAC."""
 
@@ -84,8 +84,8 @@ class Asker:
         `nodes` are the MACs of all nodes' interfaces. Raises Unusable where it cannot be asked.
         """
         with self._expecting(spot) as found:
-            # Those that are asked for together come into the filter together.
-            await asyncio.sleep(0)
+            # What is asked for together comes into the filter together: making one takes 0.5 ms.
+            await self._clock.sleep(_TOGETHER)
             self.look_for_gateways(spot.interface)
             for _ in range(_PROBES):
                 self._send(spot, probe(spot.address, mac=self._mac(spot)))
