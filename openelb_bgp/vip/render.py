@@ -45,6 +45,8 @@ def _globals(fifo: str) -> Iterator[str]:
     yield "    script_user root"
     yield f"    vrrp_notify_fifo {fifo}"
     yield "    max_auto_priority -1"
+    # An advertisement that a busy machine delays is a lost master. Without SYS_NICE it stays as it is.
+    yield "    vrrp_priority -20"
     yield "}"
 
 

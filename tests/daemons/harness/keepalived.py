@@ -25,6 +25,7 @@ def config(
 global_defs {{
     vrrp_version 3
     vrrp_garp_interval 0.001
+    vrrp_priority -20
 }}
 vrrp_instance by_hand_{vrid} {{
     state BACKUP
