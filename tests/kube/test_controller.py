@@ -114,9 +114,13 @@ async def test_a_crowd_gets_its_addresses_first_and_then_everything_that_is_said
     )
     await seen.released(first)
     await wait_until(lambda: not seen.condition(first, "Allocated"), within=10, what="no condition of ours")
-    metadata = seen.service(first)["metadata"]
-    assert keys.EIP_LABEL not in metadata.get("labels", {})
-    assert keys.ALLOCATED_ANNOTATION not in metadata.get("annotations", {})
+
+    def is_bare() -> bool:
+        metadata = seen.service(first)["metadata"]
+        notes = {**metadata.get("labels", {}), **metadata.get("annotations", {})}
+        return notes.keys().isdisjoint({keys.EIP_LABEL, keys.ALLOCATED_ANNOTATION})
+
+    await wait_until(is_bare, within=10, what="no note of ours")
     told = [reason for reason, _ in seen.events("web1")]
     assert told.count("AssignIP") == 1
 
