@@ -22,7 +22,6 @@ from .owned import Ownership, Spot
 from .planned import Layer2Plan, Placement
 
 _SERVICE = f"{Kind.SERVICE} "
-_NEVER_ANNOUNCED = frozenset({Reason.WAITING_FOR_SYNC, Reason.ADDRESS_CONFLICT, Reason.PROBING_ADDRESS})
 
 
 def held_elsewhere(snapshot: Snapshot, *, own: str) -> dict[Key, frozenset[str]]:
@@ -58,8 +57,9 @@ def first_of_all(
 ) -> frozenset[Spot]:
     """The holdings that nobody has ever been seen to announce: only these are probed, never at a failover.
 
-    An address has been announced if a Speaker reports it, if the Service's condition Announced was ever true
-    or says why it is no more, or if this process has known another owner.
+    An address has been announced if a Speaker reports it, if a Service's condition Announced is true, or if
+    this process has known another owner. One that nobody has announced for a while may be asked for again:
+    nobody is waiting for a failover then.
     """
     new = {spot for spot in held if spot not in before.held or spot in before.first}
     if not new:
@@ -78,9 +78,7 @@ def first_of_all(
 
 def _was_announced(conditions: tuple[Condition, ...]) -> bool:
     shown = next((one for one in conditions if one.type == keys.ANNOUNCED_CONDITION), None)
-    return shown is not None and (
-        shown.status == "True" or Reason.known(shown.reason) not in _NEVER_ANNOUNCED
-    )
+    return shown is not None and shown.status == "True"
 
 
 def heartbeats(

@@ -10,6 +10,8 @@ import pytest
 from openelb_bgp.layer2.owned import Ownership, Spot
 from openelb_bgp.layer2.plan import plan
 from openelb_bgp.layer2.ranks import ordered, rank
+from openelb_bgp.model import keys
+from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.forwarding import Forwarding
 from openelb_bgp.model.members import Members
 from openelb_bgp.model.meta import Kind, LabelSelector, Meta, ref
@@ -303,6 +305,14 @@ def test_only_what_nobody_has_ever_announced_is_to_be_probed() -> None:
     assert lan.plan("n1").first == frozenset()
     placed = lan.plan("n1").placements[address(0)]
     assert (placed.before, placed.why and placed.why.reason) == ("n9", Reason.NODE_UNKNOWN)
+
+
+@pytest.mark.parametrize(("status", "is_first"), [("True", False), ("False", True)])
+def test_whether_it_has_been_announced_stands_in_the_condition(status: str, is_first: bool) -> None:
+    lan = Lan(count=1, services=0)
+    shown = Condition(type=keys.ANNOUNCED_CONDITION, status=status, reason="NoEndpoints")
+    lan.add(service("web", address(0), conditions=(shown,)), "n1")
+    assert (lan.plan("n1").first == {Spot(address(0), "eth0")}) is is_first
 
 
 def test_a_failover_is_never_probed() -> None:
