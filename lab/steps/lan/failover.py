@@ -3,6 +3,7 @@ whether it stays quiet once it is back. Shared by both modes, by the tours and b
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -72,6 +73,11 @@ def fail_over(
         learned = watch.learned(struck, not_of=victim)
         both, stale = watch.two_answered(struck), watch.stale(back, by=victim)
     return Failover(victim, taken, learned, watch.tally(), struck, both, stale)
+
+
+def busiest(held: Mapping[str, str]) -> str:
+    """The node that has most of these addresses: after other faults it may be any."""
+    return Counter(held.values()).most_common(1)[0][0]
 
 
 def expect_failover(found: Failover, *, both: float, loses: bool = True) -> None:

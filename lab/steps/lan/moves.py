@@ -10,6 +10,7 @@ from lab.desk import Pod
 from lab.lab import Lab
 from lab.steps.drain import set_draining
 from lab.steps.lan.crowd import Crowd, addresses_of, assemble
+from lab.steps.lan.failover import busiest
 from lab.steps.lan.look import Mode, await_one_each
 from lab.steps.lan.watch import Watch
 from lab.steps.step import Finding, await_value, expect_none_lost, moved
@@ -57,9 +58,13 @@ def local_policy_follows_a_pod(lab: Lab, mode: Mode, service: str) -> Finding:
     )
 
 
-def drained_node_loses_nothing(lab: Lab, crowd: Crowd, node: str) -> Finding:
-    """A node is annotated to be drained: its addresses go to others before it stops serving them."""
+def drained_node_loses_nothing(lab: Lab, crowd: Crowd, node: str = "") -> Finding:
+    """A node is annotated to be drained: its addresses go to others before it stops serving them.
+
+    It is the one with most addresses, where none is named.
+    """
     held = assemble(lab, crowd)
+    node = node or busiest(held)
     mine = [address for address, holder in held.items() if holder == node]
     others = [other for other in lab.nodes if other != node]
     try:

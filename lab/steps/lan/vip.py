@@ -95,7 +95,7 @@ def a_service_more_and_one_less(lab: Lab) -> Finding:
 
 def drained_node_loses_nothing(lab: Lab) -> Finding:
     """A node that is drained hands its addresses over."""
-    return moves.drained_node_loses_nothing(lab, CROWD, "node4")
+    return moves.drained_node_loses_nothing(lab, CROWD)
 
 
 def ipv6_does_the_same(lab: Lab) -> Finding:
@@ -183,7 +183,7 @@ VIP_TOUR: tuple[Step, ...] = (
     ),
     Step(
         "A node is drained",
-        "node4 is annotated openelb.kubesphere.io/drain under load.",
+        "A node is annotated openelb.kubesphere.io/drain under load.",
         drained_node_loses_nothing,
     ),
     Step(
