@@ -36,7 +36,9 @@ def arp_defects(snapshot: Snapshot) -> Iterator[tuple[ObjectRef, Defect]]:
             protocol = eip.protocol.value
             yield (
                 eip.ref,
-                Defect("spec.protocol", protocol, _PROBLEM, _REMEDY, Reason.IPVS_ANSWERS_ARP, fatal=False),
+                Defect(
+                    "spec.protocol", protocol, _PROBLEM, _REMEDY, Reason.IPVS_WITHOUT_STRICT_ARP, fatal=False
+                ),
             )
 
 

@@ -35,7 +35,6 @@ class Reason(enum.StrEnum):
     RACKS_INCOMPLETE = "RacksIncomplete"
     NODE_PROXY_NOT_OFFERED = "NodeProxyNotOffered"
     FOREIGN_ADDRESS = "ForeignAddress"
-    IPVS_ANSWERS_ARP = "IPVSAnswersARP"
 
     # A Service that gets no address.
     NOT_OURS = "NotOurs"

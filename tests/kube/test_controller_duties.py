@@ -197,14 +197,14 @@ async def test_ipvs_without_strict_arp_is_told_of_a_layer2_pool_until_it_is_mend
 
     await wait_until(lambda: reasons() == {"lan": "Valid", "fabric": "Valid"}, within=SOON)
     api.create(kube_proxy)
-    told = {"lan": "IPVSAnswersARP", "fabric": "Valid"}
+    told = {"lan": "IPVSWithoutStrictARP", "fabric": "Valid"}
     await wait_until(lambda: reasons() == told, within=SOON, what=controller.output())
     assert _valid(api.get("Eip", "lan"))["status"] == "True"
     await wait_until(
         lambda: [
             one["message"]
             for one in api.items("Event", fieldSelector="involvedObject.name=lan")
-            if one["reason"] == "IPVSAnswersARP" and "set ipvs.strictARP: true" in one["message"]
+            if one["reason"] == "IPVSWithoutStrictARP" and "set ipvs.strictARP: true" in one["message"]
         ],
         within=SOON,
         what="its Event",

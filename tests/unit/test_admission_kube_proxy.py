@@ -33,7 +33,7 @@ def pools(config: str) -> dict[str, str]:
     "ipvs", ["", "ipvs: null\n", "ipvs:\n  strictARP: false\n", "ipvs: {scheduler: rr}\n"]
 )
 def test_ipvs_without_strict_arp_is_told_of_each_pool_that_answers_arp_itself(ipvs: str) -> None:
-    assert pools(IPVS + ipvs) == {"l2": "IPVSAnswersARP", "vip": "IPVSAnswersARP"}
+    assert pools(IPVS + ipvs) == {"l2": "IPVSWithoutStrictARP", "vip": "IPVSWithoutStrictARP"}
 
 
 @pytest.mark.parametrize(
