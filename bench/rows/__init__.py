@@ -14,6 +14,7 @@ from bench.rows import (
     command,
     failover,
     heartbeats,
+    lan,
     latency,
     planning,
     speaker,
@@ -62,5 +63,6 @@ ROWS: Mapping[str, Row] = {
     "vip-1s": Row("the same at 1 s", vip.at_1_s),
     "vip-1k": Row("1,000 vip addresses at once, and one more under requests", vip.thousand),
     "heartbeats": Row("heartbeats of a node at 10 and 100 members", heartbeats.at_rest),
+    "layer2-speakers": Row("four speakers on a LAN with 10,000 addresses, at rest", lan.ten_thousand),
     "help": Row("the time to answer --help", command.help_text, needs_root=False),
 }
