@@ -151,12 +151,11 @@ class Membership:
         if self._promised is None or now < self._promised + self._timing.interval:
             return
         late, self._promised = now - self._promised, None
-        for watch in self._watches():
-            watch.start_anew(now)
         self._open.clear()
+        self._hello.start_anew(now)
         self._hello.timing = self._timing
         for lane in self._lanes.values():
-            lane.pinged_at = None
+            lane.start_anew(now)
             if late >= self._timing.bound * _PAUSES:
                 lane.stable_since = None
                 lane.alive = False
@@ -351,7 +350,7 @@ class Membership:
         doubts = False
         if lane is not None:
             if datagram.to_boot == self._boot:
-                lane.pinged_at = now
+                lane.was_asked(now)
             subject = self._subject_at(datagram.sender, route.address)
             doubts = subject is not None and lane.ready and not self._void and subject not in lane.members
         ack = Ack(datagram.sequence, self._book.digest, doubts)
@@ -373,6 +372,8 @@ class Membership:
         # That it answers a question of ours proves which process runs there now.
         self._boots[datagram.sender] = datagram.boot
         watch = self._hello if lane_name == NODE_LANE else self._lanes[lane_name].watch
+        if lane_name != NODE_LANE:
+            self._lanes[lane_name].was_answered(now)
         if watch.heard(key, ack.echo, doubts=ack.doubts, now=now):
             self._changed(now, urgent=False)
         self._compare(now, datagram, ack.digest, route)

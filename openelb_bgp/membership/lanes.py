@@ -31,8 +31,8 @@ class LocalInterface(msgspec.Struct, frozen=True, kw_only=True):
 class Lane:
     """One interface of ours: whom we watch there, and how we stand there ourselves.
 
-    `ready` once a whole round has been heard there. `pinged_at` is when somebody last asked us. `alive` is
-    whether we count there for the others as far as we know, `stable_since` as in `MemberInterface`.
+    `ready` once a whole round has been heard there. `alive` is whether we count there for the others, as far
+    as we know; `stable_since` as in `MemberInterface`.
     """
 
     def __init__(self, node: str, local: LocalInterface, timing: Timing, now: float) -> None:
@@ -40,7 +40,8 @@ class Lane:
         self.subject = subject_id(node, local.name)
         self.watch = Watch(node, timing)
         self.ready = False
-        self.pinged_at: float | None = None
+        # When others were last heard asking us, and from when on they have done so without a pause.
+        self._asked_since = self._asked_at = now
         self.alive = False
         self.since = now
         self.stable_since: float | None = None
@@ -51,12 +52,43 @@ class Lane:
         doubters = self.watch.doubters
         return 2 * sum(doubters) > len(doubters)
 
-    def unheard_until(self, now: float) -> float | None:
-        """Until when it is we who are not heard, if nobody asks again: others ask us, but none answers us."""
-        if self.pinged_at is None or not self.watch.targets or any(self.watch.opinions.values()):
-            return None
-        until = self.pinged_at + self.watch.timing.bound
-        return until if until > now else None
+    def is_mute(self, now: float) -> bool:
+        """Whether it is we who are not heard: others go on asking us, though nobody answers us."""
+        return self.mute_until(now) is not None
+
+    def mute_until(self, now: float) -> float | None:
+        """Until when at least, if nobody asks again; None where we are not."""
+        is_unanswered = bool(self.watch.targets) and not any(self.watch.opinions.values())
+        until = self._asked_at + self._lull
+        return until if is_unanswered and self._asks_go_on and until > now else None
+
+    def was_asked(self, now: float) -> None:
+        """Somebody who knows our process asked us."""
+        suspicion = self.watch.timing.suspicion
+        is_answered = any(one.answers and one.silence(now) < suspicion for one in self.watch.targets.values())
+        # One who has died and started anew asks us before we have asked it again: that is a new beginning.
+        longest = self._lull if self._asks_go_on else suspicion
+        if is_answered or now - self._asked_at > longest:
+            self._asked_since = now
+        self._asked_at = now
+
+    def was_answered(self, now: float) -> None:
+        """Somebody has answered us, so whatever was asked before says nothing."""
+        self._asked_since = self._asked_at = now
+
+    @property
+    def _asks_go_on(self) -> bool:
+        return self._asked_at - self._asked_since >= self.watch.timing.suspicion
+
+    @property
+    def _lull(self) -> float:
+        """The longest time between two questions, when we are asked as one that is long dead."""
+        return self.watch.timing.slow + self.watch.timing.bound
+
+    def start_anew(self, now: float) -> None:
+        """We did not listen: nothing that was heard counts until a whole round has been."""
+        self.watch.start_anew(now)
+        self._asked_since = self._asked_at = now
 
     def stands(self, *, alive: bool, now: float) -> bool:
         """We count there from now on, or no longer; says whether that is new."""

@@ -72,15 +72,14 @@ class View:
         now: float,
     ) -> None:
         for lane in lanes:
-            unheard_until = lane.unheard_until(now)
-            self.review_at = soonest(self.review_at, unheard_until)
+            self.review_at = soonest(self.review_at, lane.mute_until(now))
             stands = (
                 lane.ready
                 and not void
                 and lane.local.up
                 and lane.subject in lane.members
                 and not lane.is_doubted()
-                and unheard_until is None
+                and not lane.is_mute(now)
             )
             if not lane.stands(alive=stands, now=now) and stands and self._came_back(lane, held, alive):
                 # We were the smaller part: the others went on without us, and it is we who return.

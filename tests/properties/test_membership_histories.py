@@ -227,10 +227,17 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 
-def live_through(seed: int, *, count: int, faults: int, loss: float = 0.0) -> Lan:
-    """A history of random faults, at the end of which every link works both ways and nobody is paused."""
+def live_through(
+    seed: int, *, count: int, faults: int, loss: float = 0.0, prepare: Callable[[Lan], None] | None = None
+) -> Lan:
+    """A history of random faults, at the end of which every link works both ways and nobody is paused.
+
+    `prepare` sees the LAN before anybody has started.
+    """
     dice = random.Random(seed)
     lan = Lan(count, seed=seed, loss=loss, delay=dice.choice([(0.0001, 0.001), (0.001, 0.05)]))
+    if prepare is not None:
+        prepare(lan)
     lan.start_all(within=dice.choice([0.1, 5.0]))
     for _ in range(faults):
         lan.run(dice.choice([0.05, 0.3, 1.0, 4.0]) * dice.random())
