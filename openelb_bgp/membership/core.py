@@ -9,6 +9,7 @@ each other's interfaces and make up for lost news. Who is alive is decided on th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -27,6 +28,8 @@ from .view import View
 from .watch import Place, Target, Watch
 
 NODE_LANE = ""
+_MOST_AT_ONCE = 128
+"""How many records are sent to one who lacks them; the next Summary asks for the rest."""
 _PAUSES = 0.5
 """How much of the time in which others give us up a pause may last before it counts as an absence."""
 
@@ -392,7 +395,8 @@ class Membership:
             self._send(route, node, Summary(self._book.parts), to_boot=datagram.boot)
 
     def _make_up(self, now: float, datagram: Datagram, parts: Sequence[int], route: Route) -> None:
-        for records in packed(list(self._book.differing(parts, now))):
+        some = list(islice(self._book.differing(parts, now), _MOST_AT_ONCE))
+        for records in packed(some):
             self._send(route, datagram.sender, News(records), to_boot=datagram.boot)
 
     def _learn(self, now: float, records: Iterable[Record]) -> None:
