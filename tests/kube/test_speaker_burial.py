@@ -27,6 +27,9 @@ def api(control_plane: ControlPlane) -> Api:
     for name in NODES:
         our_pod(api, "speaker", node=name, address="10.0.0.1")
         api.create({"apiVersion": API_VERSION, "kind": "Speaker", "metadata": {"name": name}})
+        # One that has reported nothing yet does not count.
+        reported = {"status": {"startedAt": "2026-01-01T00:00:00Z"}}
+        api.patch("Speaker", name, reported, subresource="status")
     return api
 
 
