@@ -114,7 +114,7 @@ class Account:
                 *(one.at + FOREIGN_SECONDS for one in cycle.met.values()),
                 *cycle.unusable.values(),
             ),
-            probes=frozenset(checks),
+            probes=frozenset(checks) | heard_check.awaited(plan, facts),
             heartbeats=frozenset() if cycle.incapable else plan.heartbeats - cycle.unusable.keys(),
         )
 

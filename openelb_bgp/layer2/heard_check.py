@@ -13,7 +13,7 @@ from openelb_bgp.model.meta import Kind, ref
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.statuses import Problem
 
-from .planned import Placement
+from .planned import Layer2Plan, Placement
 from .ranks import ordered
 
 PATIENCE, WINDOW = 6.0, 30.0
@@ -40,6 +40,12 @@ def to_check(
         for one in newest.values()
         if (target := _target(one, facts)) is not None and _asks(one, facts.node)
     }
+
+
+def awaited(plan: Layer2Plan, facts: Facts) -> frozenset[ProbeTarget]:
+    """Where this node asks for the addresses that it leaves to others as long as these answer."""
+    targets = (_target(plan.placements[address], facts) for address in plan.awaited)
+    return frozenset(target for target in targets if target is not None)
 
 
 def ends_at(checks: Mapping[ProbeTarget, Placement], *, now: float) -> float | None:

@@ -4,7 +4,7 @@ Pure. Every node comes to the same answer from the same facts: the ranks are the
 a node has served without a break every member is told alike. Memory decides in one thing only, how often an
 address has moved. A node that remembers less takes an address too early, and that is settled on the wire by
 rank; one that remembered more than the holder would leave it to a holder that does not hold it, so only such
-moves count as both have seen.
+moves count as both have seen, and only as long as the holder is heard to answer (`placing`).
 """
 
 from collections.abc import Collection, Mapping
@@ -40,12 +40,16 @@ def contest(able: Collection[str], stable_since: Mapping[str, float], *, now: fl
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """The owner of an address, why it is not the one before, and when time alone may change that."""
+    """The owner of an address, why it is not the one before, and when time alone may change that.
+
+    `heir` is who would own it, had it not moved so often; empty where that did not matter.
+    """
 
     owner: str
     pinned: bool = False
     why: Refused | None = None
     until: float | None = None
+    heir: str = ""
 
 
 def choose_owner(
@@ -72,7 +76,7 @@ def choose_owner(
         return Choice(wanted, pinned, until=among.until)
     recent = tuple(at for at in recent_moves(before.moves, now=now) if at >= seen_since)
     if len(recent) >= MOST_MOVES:
-        return Choice(before.owner, until=recent[-MOST_MOVES] + MOVES_WINDOW)
+        return Choice(before.owner, until=recent[-MOST_MOVES] + MOVES_WINDOW, heir=wanted)
     return Choice(wanted, pinned, why, among.until)
 
 

@@ -18,11 +18,15 @@ from openelb_bgp.model.reasons import Reason, Refused
 
 from .claims import Claim, ClaimBook
 from .neighbourhood import Ground, Neighbourhood
-from .owners import choose_owner, contest, recent_moves
+from .owners import Choice, choose_owner, contest, recent_moves
 from .planned import Contest, Placement
 from .ranks import Ranking
 
 Placements = Mapping[Address, Placement]
+
+SILENCE = 3.0
+"""Seconds for which an owner that others leave an address to may not be heard answering for it. What each
+node remembers of moves may differ: two must not leave an address to each other for ever."""
 
 
 class PlacingMemory(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,16 +117,20 @@ class Placer:
             self.until.append(among.until)
             return before
         now = self._facts.now
+        silent = before is not None and self._is_silent(before)
         choice = choose_owner(
             address,
             among,
             preferred=next((one.preferred for one in claims if one.preferred), ""),
             before=before,
-            seen_since=self._seen_since(ground, before),
+            seen_since=now if silent else self._seen_since(ground, before),
             ranking=self._before.ranking,
             now=now,
         )
         self.until.append(choice.until)
+        awaited = self._awaited(choice, before)
+        if awaited is not None and now < awaited + SILENCE:
+            self.until.append(awaited + SILENCE)
         refused = None
         if choice.owner != self._facts.node:
             refused = self._refusal(claims, ground, among, choice.owner)
@@ -135,6 +143,7 @@ class Placer:
             among=among,
             pinned=choice.pinned,
             refused=refused,
+            awaited=awaited,
         )
         made = self._with_history(made, before, reported, choice.why, claims, ground)
         return before if before == made else made
@@ -150,6 +159,20 @@ class Placer:
         if before.owner == self._facts.node:
             return refused is None
         return refused == self._owned_by(before.owner)
+
+    def _awaited(self, choice: Choice, before: Placement | None) -> float | None:
+        """Since when this node leaves the address to an owner only because it has moved so often."""
+        if choice.heir != self._facts.node:
+            return None
+        if before is not None and before.awaited is not None and before.owner == choice.owner:
+            return before.awaited
+        return self._facts.now
+
+    def _is_silent(self, before: Placement) -> bool:
+        """Whether the owner that this node leaves it to has had its time and does not answer."""
+        facts = self._facts
+        late = before.awaited is not None and facts.now >= before.awaited + SILENCE
+        return late and before.address not in facts.answering
 
     def _seen_since(self, ground: Ground, before: Placement | None) -> float:
         """Since when this node and the owner before serve without a break, and see the same moves."""

@@ -58,7 +58,7 @@ def plan(
         return _waiting(snapshot, facts, previous)
     inputs = _inputs(snapshot, facts)
     elsewhere = held_elsewhere(snapshot, own=facts.node)
-    if previous is not None and _is_current(previous, inputs, elsewhere, now=facts.now):
+    if previous is not None and _is_current(previous, inputs, elsewhere, facts):
         return previous
     before = previous or PlanMemory(plan=Layer2Plan(node=facts.node))
     book = read_claims(snapshot, before.book)
@@ -89,14 +89,15 @@ def _inputs(snapshot: Snapshot, facts: Facts) -> tuple[object, ...]:
 
 
 def _is_current(
-    previous: PlanMemory, inputs: tuple[object, ...], elsewhere: Mapping[Key, frozenset[str]], *, now: float
+    previous: PlanMemory, inputs: tuple[object, ...], elsewhere: Mapping[Key, frozenset[str]], facts: Facts
 ) -> bool:
     """Whether the same plan would be made again."""
     deadline = previous.plan.deadline
     return (
         same_objects(previous.inputs, inputs)
         and previous.held_elsewhere == elsewhere
-        and (deadline is None or now < deadline)
+        and (deadline is None or facts.now < deadline)
+        and previous.plan.awaited <= facts.answering
     )
 
 
@@ -143,6 +144,7 @@ class _Planner:
             pools=pool_statuses(self._pools, self._near, facts, me),
             left_out=self._left_out(placements),
             problems=self._problems(),
+            awaited=frozenset(one.address for one in placements.values() if one.awaited is not None),
             heartbeats=heartbeats(self._pools, self._near, facts, me),
             deadline=soonest(*self._placer.until, facts.forwarding.deadline),
             draining=me is not None and me.draining,

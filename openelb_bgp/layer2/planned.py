@@ -47,7 +47,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     when it went from one living owner to another or to a dead one's heir, the newest last (monotonic);
     moves older than what counts are left out. `before` is the owner that it came from last, empty for none,
     and `why` the reason. It was chosen from `among`; `pinned`: because its Service asks for it. `refused`
-    is why this node does not answer for it.
+    is why this node does not answer for it. `awaited` is since when this node, which would own it, leaves it
+    to the owner because it has moved so often; the owner has to be heard answering meanwhile.
     """
 
     address: Address
@@ -61,6 +62,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     among: Contest = NOBODY
     pinned: bool = False
     refused: Refused | None = None
+    awaited: float | None = None
 
 
 class Layer2Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +71,8 @@ class Layer2Plan(msgspec.Struct, frozen=True, kw_only=True):
     `complete` False says that something which decides has not been seen yet: what is held stays. `held` is
     what this node answers for, address by interface; `first` are those of them that nobody has ever been seen
     to announce: they are probed before. `left_out` says of a Service or Eip why this node does not announce
-    it, or not wholly. `heartbeats` are the interfaces on which it must be known who is alive. `deadline` is
+    it, or not wholly. `awaited` are the addresses that their owners have to be heard answering for.
+    `heartbeats` are the interfaces on which it must be known who is alive. `deadline` is
     when time alone changes the plan (monotonic).
     """
 
@@ -81,6 +84,7 @@ class Layer2Plan(msgspec.Struct, frozen=True, kw_only=True):
     pools: tuple[PoolStatus, ...] = ()
     left_out: Mapping[ObjectRef, Refused] = EMPTY
     problems: tuple[Problem, ...] = ()
+    awaited: frozenset[Address] = frozenset()
     heartbeats: frozenset[str] = frozenset()
     deadline: float | None = None
     draining: bool = False

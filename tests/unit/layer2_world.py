@@ -108,6 +108,7 @@ class Lan:
         self.leaving: set[str] = set()
         self.changes: dict[str, dict[str, Any]] = {}
         self.speakers: Mapping[str, Any] = {}
+        self.answering: frozenset[Address] = frozenset()
         self.now = NOW
         self.memory: dict[str, PlanMemory] = {}
         for number in range(services):
@@ -147,7 +148,7 @@ class Lan:
         mine = self.interface(own)
         link = Link(name=mine.name, index=2, mac=mine.mac, up=own not in self.down, addresses=mine.addresses)
         members = Members(void=own in self.void, others=others, own={"eth0": mine})
-        return Facts(node=own, now=self.now, links=(link,), members=members)
+        return Facts(node=own, now=self.now, links=(link,), members=members, answering=self.answering)
 
     def plan(self, own: str) -> Layer2Plan:
         self.memory[own] = plan(self.snapshot, self.facts(own), previous=self.memory.get(own))

@@ -127,6 +127,7 @@ def test_one_that_came_back_owns_at_once_where_nobody_else_can() -> None:
 
 def test_an_address_moves_three_times_in_three_minutes_and_then_stays_while_its_owner_lives() -> None:
     lan = Lan(services=1)
+    lan.answering = frozenset({address(0)})
     home, second, *_ = ordered(lan.nodes, address(0))
     seen = []
     for _ in range(4):
@@ -139,9 +140,30 @@ def test_an_address_moves_three_times_in_three_minutes_and_then_stays_while_its_
     # The last move is none of choice: home drains.
     assert seen == [second, home, second, home, second, second, second, second]
     first_that_counts = NOW + 20
-    assert lan.memory["n1"].plan.deadline == first_that_counts + 180
+    assert lan.memory[second].plan.deadline == first_that_counts + 180
     lan.now = first_that_counts + 180
     assert lan.owners() == {address(0): home}
+
+
+def test_one_that_saw_more_moves_than_the_owner_takes_what_nobody_answers_for() -> None:
+    lan = Lan(services=1)
+    home, second, *_ = ordered(lan.nodes, address(0))
+    # Home alone remembers three moves, and an owner that does not believe to be one.
+    lan.plan(home)
+    for one in (drained(home), node(home), drained(home), node(home)):
+        lan.nodes[home] = one
+        lan.plan(home)
+        lan.now += 1
+    lan.answering = frozenset({address(0)})
+    assert lan.owners(home) == {address(0): home}
+    waiting = lan.plan(home)
+    assert waiting.placements[address(0)].owner == second
+    assert waiting.awaited == {address(0)}
+    lan.now += 10
+    assert lan.plan(home).held == {}
+    lan.answering = frozenset()
+    assert lan.owners() == {address(0): home}
+    assert lan.plan(home).awaited == frozenset()
 
 
 def test_one_that_saw_more_moves_than_the_owner_takes_what_that_leaves_to_it() -> None:
