@@ -1,7 +1,9 @@
 """Manifests that cannot be right, put before a running `run`: each is told, and nothing good suffers."""
 
 import subprocess
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from openelb_bgp.model import keys
 from openelb_bgp.model.meta import Kind
 from tests.daemons.harness import kernel
-from tests.daemons.harness.house import House, problem
+from tests.daemons.harness.house import House, built, problem
 from tests.daemons.harness.manifests import (
     Object,
     bgp_conf,
@@ -195,8 +197,17 @@ async def test_one_object_in_two_files_is_told_with_both_places(house: House) ->
         assert house.ours.status(Kind.EIP, "pool")["firstIP"] == "198.51.100.1"
 
 
+@pytest.fixture
+def bgp_only(tmp_path: Path) -> Iterator[House]:
+    """A house whose node has every other mode switched off."""
+    made, tear_down = built(tmp_path, "--enable-layer2=false", "--enable-keepalived-vip=false")
+    yield made
+    tear_down()
+
+
 @pytest.mark.parametrize("protocol", ["layer2", "vip"])
-async def test_a_pool_of_a_mode_that_is_not_there_says_so(house: House, protocol: str) -> None:
+async def test_a_pool_of_a_mode_that_is_off_says_so(bgp_only: House, protocol: str) -> None:
+    house = bgp_only
     pool, holder = eip(protocol, "192.0.2.0/28", protocol=protocol, interface="eth0"), f"on-{protocol}"
     with house.with_file("mode", pool, service(holder, pool=protocol), endpoints(holder, "node1")):
         await problem(house.ours, f"Eip {protocol}", "not announced by this node", reason="ModeOff")

@@ -191,7 +191,7 @@ def test_a_speaker_is_read_at_a_glance(ours: Api, control_plane: ControlPlane) -
 
 def test_kubectl_explains_every_field(ours: Api, control_plane: ControlPlane) -> None:
     said = control_plane.kubectl("explain", "bgppeer.spec.conf.peerAs")
-    assert "0 takes whatever eBGP AS it shows" in said
+    assert "0 or absent takes whatever eBGP AS it shows" in said
 
 
 def test_an_older_api_server_takes_and_keeps_the_same_rules(own_control_plane: ControlPlane) -> None:

@@ -97,12 +97,15 @@ async def problem(ours: OpenElb, subject: str, *words: str, reason: str = "", wi
         raise AssertionError(f"{error}; problems: {ours.problems()}") from None
 
 
-def built(folder: Path) -> tuple[House, Callable[[], None]]:
-    """A house whose Service is announced, and what tears it down. Not to be called on an event loop."""
+def built(folder: Path, *arguments: str) -> tuple[House, Callable[[], None]]:
+    """A house whose Service is announced, and what tears it down. Not to be called on an event loop.
+
+    `arguments` are added to those of `run`.
+    """
     lan = make_lan(routers=2)
     node, space = lan.nodes[0], lan.routers[0]
     router = Frr(space, bgp_config(space, asn=ROUTER_ASN, neighbors={node.v4: NODE_ASN}), folder)
-    ours = OpenElb(node, folder)
+    ours = OpenElb(node, folder, *arguments)
     house = House(lan, router, ours)
 
     def tear_down() -> None:
