@@ -145,7 +145,9 @@ class VipAnnouncer:
             self._plan = made
         observed = Observed(config=self._keeper.config(), spots=single_addresses(facts.links))
         settled = made.complete and await self._converge(made, observed, snapshot.eips)
-        settled = self._has_given_up(settled=settled) or settled
+        given_up = self._has_given_up(settled=settled)
+        # Nothing is changed while something cannot be read, which is told; other modes do not wait for it.
+        settled = settled or given_up or bool(snapshot.unseen)
         events = tuple(self._changes(snapshot, facts, observed))
         return self._announcement(made, observed, snapshot.revision, settled, events)
 
