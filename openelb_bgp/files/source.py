@@ -81,6 +81,7 @@ class FilesSource:
         self._silent_since: dict[str, float] = {}
         self._not_written = ""
         self._doubt = ""
+        self._controlled = False
 
     @property
     def problems(self) -> tuple[FileProblem, ...]:
@@ -248,7 +249,9 @@ class FilesSource:
 
     def _changed_doubt(self) -> tuple[Unseen, ...]:
         doubt = self._folder.manifests.doubt
-        if not doubt and not self._state.is_owner and not self._objects.has_statuses:
+        # One that deletes everything leaves no status behind: it has written all the same.
+        self._controlled = self._controlled or self._state.is_owner or self._objects.has_statuses
+        if not doubt and not self._controlled:
             doubt = f"no controller has written to the state in {self._state.directory} yet; start one"
         if doubt == self._doubt:
             return ()
