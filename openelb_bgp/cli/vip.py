@@ -7,6 +7,7 @@ import click
 from openelb_bgp.settings import ExitCode
 
 from . import options
+from .listing import show
 
 if TYPE_CHECKING:
     from openelb_bgp.vip.show import Row
@@ -26,16 +27,13 @@ def command(output: str | None, **values: Any) -> int:
 
     snapshot = whole(options.source_from(values))
     found = rows(snapshot, ignore_exclude_label=values["ignore_exclude_lb"])
-    if output == "json":
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=4).decode())
-    elif found:
-        from .table import aligned
-
-        click.echo("\n".join(aligned([_COLUMNS, *map(_cells, found)])))
-    else:
-        click.echo("no Service has an address of a pool of protocol vip", err=True)
+    show(
+        found,
+        columns=_COLUMNS,
+        cells=_cells,
+        output=output,
+        nothing="no Service has an address of a pool of protocol vip",
+    )
     return ExitCode.OK
 
 
