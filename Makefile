@@ -65,6 +65,12 @@ bench:  ## measure against the bounds that we hold ourselves to (minutes)
 	@hack/setup test
 	@hack/as-root $(PYTHON) -m bench
 
+.PHONY: docs
+docs:  ## build the documentation's site into build/site; a link that leads nowhere fails
+	@hack/setup python
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "build/site/index.html"
+
 .PHONY: stubs
 stubs:  ## generate the gRPC stubs from protos/ again
 	@rm -rf openelb_bgp/bgp/gobgp/_pb
