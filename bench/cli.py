@@ -1,6 +1,7 @@
 """`python -m bench [ROW…] [--json FILE]`: measures row after row and prints the table.
 
-A row over its bound is marked, one that cannot be measured says why; the exit code is 0 all the same.
+A row over its bound is marked, one that cannot be measured says why; the exit code is 0 all the same. An
+interrupted run prints and keeps what it has measured.
 """
 
 import os
@@ -28,14 +29,16 @@ from lab.errors import LabError
 def main(rows: tuple[str, ...], file: Path) -> None:
     """Measure against the bounds that we hold ourselves to; without a ROW all of them, in their order."""
     console = Console(highlight=False)
-    done = []
-    for name in rows or ROWS:
-        row = ROWS[name]
-        console.print(f"[bold]{name}[/]  {row.title}")
-        done.append(_measured(name, row))
-    console.print()
-    results.show(done, console)
-    results.write(done, file)
+    done: list[RowResult] = []
+    try:
+        for name in rows or ROWS:
+            row = ROWS[name]
+            console.print(f"[bold]{name}[/]  {row.title}")
+            done.append(_measured(name, row))
+            results.write(done, file)
+    finally:
+        console.print()
+        results.show(done, console)
 
 
 def _measured(name: str, row: Row) -> RowResult:
