@@ -81,6 +81,11 @@ crds:  ## write manifests/crds again from the model
 	@hack/setup python
 	@$(PYTHON) hack/write_crds.py
 
+.PHONY: reference
+reference:  ## write the pages of docs/reference that are made from the code again
+	@hack/setup python
+	@$(PYTHON) hack/write_reference.py
+
 .PHONY: clean
 clean:  ## remove what was generated in the checkout (the caches outside it stay)
 	@rm -rf .venv build dist openelb_bgp/bgp/gobgp/_pb bench/results

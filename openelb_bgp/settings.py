@@ -22,7 +22,7 @@ GOBGP_VERSION = "4.8.0"
 BURIAL_SECONDS = 60.0
 """How long a speaker's pod is gone or not ready before its Speaker is deleted."""
 
-_ABOUT_FLAGS: Mapping[str, str] = {
+ABOUT_FLAGS: Mapping[str, str] = {
     "--api-hosts": "gobgpd's API is open there too: whoever reaches it owns your routes",
     "--keepalived-args": "no effect: what keepalived is started with is ours to know",
     "--log-path": "no effect: the log goes to standard error",
@@ -33,14 +33,14 @@ _API_HOSTS_ELSEWHERE = (
     "no effect: the gobgpd is not this process's own; where --await-sidecar is given too, write it in the "
     "arguments of the container gobgpd, whose sidecar takes it"
 )
-_ABOUT_FLAGS_WITH_FILES: Mapping[str, str] = {
+ABOUT_FLAGS_WITH_FILES: Mapping[str, str] = {
     "--kubeconfig": "no effect: with --files the objects come from the folder, not from a cluster",
     "--leader-elect": "no effect: the one controller of a state is who holds its lock",
     "--webhook-cert-dir": "no effect: without a cluster nobody asks; openelb-bgp validate checks manifests",
     "--webhook-port": "no effect: without a cluster nobody asks; openelb-bgp validate checks manifests",
 }
 _ABOUT_VARIABLES: Mapping[str, str] = {
-    "MEMBER_LIST_SECRET": _ABOUT_FLAGS["--secret"],
+    "MEMBER_LIST_SECRET": ABOUT_FLAGS["--secret"],
     "OPENELB_DSNAME": "no effect: a speaker needs not know what it was started by",
 }
 
@@ -204,7 +204,7 @@ def remarks(
     folder for a source that is whatever only a cluster has. Only a gobgpd that is started here
     (`starts_gobgpd`) can be told where to listen.
     """
-    about = {**_ABOUT_FLAGS, **_ABOUT_FLAGS_WITH_FILES} if with_files else dict(_ABOUT_FLAGS)
+    about = {**ABOUT_FLAGS, **ABOUT_FLAGS_WITH_FILES} if with_files else dict(ABOUT_FLAGS)
     if not starts_gobgpd:
         about["--api-hosts"] = _API_HOSTS_ELSEWHERE
     said = {flag: about[flag] for flag in sorted(given) if flag in about}

@@ -6,7 +6,7 @@ from openelb_bgp.model.routing import AfiSafi
 
 from .findings import Findings
 from .walk import numbered
-from .wire import bgp as wire
+from .wire import afi_safis as wire
 
 _FAMILIES = {"AFI_IP": Family.IPV4, "AFI_IP6": Family.IPV6}
 

@@ -2,7 +2,7 @@
 
 from openelb_bgp.model.routing import GracefulRestart
 
-from .wire import bgp as wire
+from .wire import restart as wire
 
 
 def graceful_restart(found: wire.GracefulRestart | None) -> GracefulRestart | None:

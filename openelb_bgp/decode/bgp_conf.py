@@ -9,7 +9,7 @@ from .bgp_common import graceful_restart
 from .findings import Findings
 from .numbers import router_id
 from .walk import numbered
-from .wire import bgp as wire
+from .wire import bgp_conf as wire
 
 
 def bgp_conf(meta: Meta, spec: wire.BgpConfSpec, findings: Findings) -> BgpConf:

@@ -16,7 +16,7 @@ from .bgp_common import graceful_restart
 from .findings import HIDDEN, Findings
 from .numbers import whole_number
 from .selectors import selector
-from .wire import bgp as wire
+from .wire import bgp_peer as wire
 
 _TYPES = ("internal", "external")
 _COMMUNITIES = ("standard", "extended", "both", "none")

@@ -23,7 +23,8 @@ from .findings import Findings
 from .metadata import api_version_of, check_version, kind_of, meta, ref_of
 from .unknown import report_misplaced, report_misplaced_keys
 from .walk import walk
-from .wire import bgp as wire_bgp
+from .wire import bgp_conf as wire_conf
+from .wire import bgp_peer as wire_peer
 from .wire import core as wire_core
 from .wire import eip as wire_eip
 from .wire.common import ObjectMeta
@@ -90,7 +91,7 @@ def decode_change(line: bytes, kind: Kind) -> Decoded | None:
         return None
 
 
-D = TypeVar("D", wire_eip.EipDocument, wire_bgp.BgpConfDocument, wire_bgp.BgpPeerDocument)
+D = TypeVar("D", wire_eip.EipDocument, wire_conf.BgpConfDocument, wire_peer.BgpPeerDocument)
 C = TypeVar("C", bound=msgspec.Struct)
 
 
@@ -185,8 +186,8 @@ _CONVERTED: Mapping[Kind, tuple[type[Any], _Make]] = {
 }
 _READERS: Mapping[Kind, _Read] = {
     Kind.EIP: _walked(wire_eip.EipDocument, eip.eip),
-    Kind.BGP_CONF: _walked(wire_bgp.BgpConfDocument, bgp_conf.bgp_conf),
-    Kind.BGP_PEER: _walked(wire_bgp.BgpPeerDocument, bgp_peer.bgp_peer),
+    Kind.BGP_CONF: _walked(wire_conf.BgpConfDocument, bgp_conf.bgp_conf),
+    Kind.BGP_PEER: _walked(wire_peer.BgpPeerDocument, bgp_peer.bgp_peer),
     **{kind: _converted(type_, make) for kind, (type_, make) in _CONVERTED.items()},
 }
 _FROM_JSON = {

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from openelb_bgp.decode.wire import bgp, eip
+from openelb_bgp.decode.wire import bgp_conf, bgp_peer, eip
 from openelb_bgp.model import keys
 from openelb_bgp.model.meta import Kind
 from openelb_bgp.model.statuses import BgpConfStatus, BgpPeerStatus, EipStatus, SpeakerStatus
@@ -89,7 +89,7 @@ _DEFINITIONS = (
     _Definition(
         Kind.BGP_CONF,
         "BGP settings of all speakers; only the one named default counts.",
-        spec=bgp.BgpConfSpec,
+        spec=bgp_conf.BgpConfSpec,
         status=BgpConfStatus,
         columns=(
             _Column("as", ".spec.as", "integer"),
@@ -103,7 +103,7 @@ _DEFINITIONS = (
     _Definition(
         Kind.BGP_PEER,
         "A BGP neighbour of the nodes.",
-        spec=bgp.BgpPeerSpec,
+        spec=bgp_peer.BgpPeerSpec,
         status=BgpPeerStatus,
         columns=(
             _Column("neighbor", ".spec.conf.neighborAddress"),

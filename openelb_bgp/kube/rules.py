@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from openelb_bgp.decode.wire import bgp, eip
+from openelb_bgp.decode.wire import bgp_conf, bgp_peer, eip
 from openelb_bgp.decode.wire.common import LabelSelector, Requirement
 from openelb_bgp.model.routing import LONGEST_PASSWORD
 
@@ -116,7 +116,7 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], Checks] = {
     (eip.EipVip, "virtualRouterIds"): _matches(
         texts.VIRTUAL_ROUTER_IDS, "write numbers from 1 to 255, such as 51-58 or 51,60-62", longest=4096
     ),
-    (bgp.BgpConfSpec, "listenAddresses"): Checks(
+    (bgp_conf.BgpConfSpec, "listenAddresses"): Checks(
         (
             Rule(
                 f"size(self) == 0 || self.exists(one, one.matches({_quoted(texts.ONE_IP)}))",
@@ -126,19 +126,19 @@ FIELDS: Mapping[tuple[type[msgspec.Struct], str], Checks] = {
         {"maxItems": 256},
         item_limits={"maxLength": 256},
     ),
-    (bgp.NeighborConf, "neighborAddress"): Checks(
+    (bgp_peer.NeighborConf, "neighborAddress"): Checks(
         (
             _rule_of(texts.NEIGHBOR_OR_BLANK, "write an IP address, such as 192.0.2.1 or fe80::1%eth0"),
             _NOT_A_HOST,
         ),
         {"maxLength": 256},
     ),
-    (bgp.NeighborConf, "authPassword"): Checks((_PASSWORD,), {"maxLength": 1024}),
-    (bgp.TimersConfig, "connectRetry"): _SECONDS,
-    (bgp.TimersConfig, "holdTime"): Checks((*_SECONDS.rules, _HOLD_TIME), _SECONDS.limits),
-    (bgp.TimersConfig, "keepaliveInterval"): _SECONDS,
-    (bgp.TimersConfig, "minimumAdvertisementInterval"): _SECONDS,
-    (bgp.Transport, "localAddress"): _matches(
+    (bgp_peer.NeighborConf, "authPassword"): Checks((_PASSWORD,), {"maxLength": 1024}),
+    (bgp_peer.TimersConfig, "connectRetry"): _SECONDS,
+    (bgp_peer.TimersConfig, "holdTime"): Checks((*_SECONDS.rules, _HOLD_TIME), _SECONDS.limits),
+    (bgp_peer.TimersConfig, "keepaliveInterval"): _SECONDS,
+    (bgp_peer.TimersConfig, "minimumAdvertisementInterval"): _SECONDS,
+    (bgp_peer.Transport, "localAddress"): _matches(
         texts.IP_OR_BLANK, "write an IP address of the node", longest=256
     ),
     (LabelSelector, "matchExpressions"): _at_most(256),
@@ -160,11 +160,11 @@ STRUCTS: Mapping[type[msgspec.Struct], tuple[Rule, ...]] = {
             "write NIC names or globs with commas between in interface, can_reach:IP, or auto",
         ),
     ),
-    bgp.BgpConfSpec: (
+    bgp_conf.BgpConfSpec: (
         # `as` is a word of CEL; Kubernetes escapes it so.
         Rule("has(self.__as__) || has(self.asPerRack)", "write our AS number in as, from 1 to 4294967295"),
     ),
-    bgp.BgpPeerSpec: (
+    bgp_peer.BgpPeerSpec: (
         Rule(
             f"!({_on('ttlSecurity')} && {_on('ebgpMultihop')})",
             "turn one of ttlSecurity and ebgpMultihop off",
@@ -179,7 +179,7 @@ STRUCTS: Mapping[type[msgspec.Struct], tuple[Rule, ...]] = {
             "write a localAddress of the neighbour's family",
         ),
     ),
-    bgp.NeighborConf: (
+    bgp_peer.NeighborConf: (
         Rule(
             f"has(self.neighborDiscovery) || !{_BLANK.format('neighborAddress')}",
             "write the neighbour's IP in neighborAddress, or neighborDiscovery: DefaultGateway",

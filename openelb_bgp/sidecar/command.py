@@ -36,7 +36,7 @@ Exit codes: 0 stopped as asked, 2 usage, 3 another sidecar holds the folder, 4 t
 
 def main(argv: Sequence[str]) -> int:
     """Parse the arguments and be a sidecar until told to stop; returns the exit code."""
-    options = _parser().parse_args(_before_the_dashes(argv))
+    options = parser().parse_args(_before_the_dashes(argv))
     options.extra = _behind_the_dashes(argv)
     try:
         return _run(options)
@@ -45,7 +45,8 @@ def main(argv: Sequence[str]) -> int:
         return exc.exit_code
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The arguments, with one parser below for each daemon."""
     parser = argparse.ArgumentParser(
         prog="openelb-bgp sidecar",
         description="Keep a routing daemon running beside the speaker.",

@@ -8,20 +8,7 @@ from msgspec import Meta
 
 from openelb_bgp.model.conditions import Condition
 
-
-def doc(
-    description: str,
-    *,
-    vital: bool = False,
-    secret: bool = False,
-    required: bool = False,
-    ours: bool = False,
-    remedy: str = "",
-) -> Meta:
-    """A field's description and what else is to know of it (see the package)."""
-    flags = {"vital": vital, "secret": secret, "required": required, "ours": ours, "remedy": remedy}
-    return Meta(description=description, extra={name: value for name, value in flags.items() if value})
-
+from .described import doc
 
 Uint32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Asn = Uint32
