@@ -18,6 +18,9 @@ find_missing_packages() {
   python_packages_missing
 }
 
+# The tests run the router cookbook, which has a chapter on BIRD; the demo does without.
+find_missing_bird() { have bird || MISSING_PACKAGES+=(bird2); }
+
 # Python matters only where uv is not there yet: uv itself comes through pip in a venv.
 python_packages_missing() {
   have_uv && return
@@ -37,5 +40,6 @@ install_missing_packages() {
   as_root "$PROJECT/hack/install-packages" "${wanted[@]}"
   find_missing_packages
   [[ " ${wanted[*]} " != *" etcd-server "* ]] || find_missing_etcd
+  [[ " ${wanted[*]} " != *" bird2 "* ]] || find_missing_bird
   ((${#MISSING_PACKAGES[@]} == 0)) || die "still missing after the installation: ${MISSING_PACKAGES[*]}"
 }

@@ -26,12 +26,16 @@ class Change:
 
 
 class RouteChanges:
-    """What happened to a route in all routers of a lab while this was entered; read `all` after leaving."""
+    """What happened to a route in all routers of a lab while this was entered; read `all` after leaving.
 
-    def __init__(self, lab: Lab, prefix: str) -> None:
+    `spaces` are looked at in place of the lab's FRR routers.
+    """
+
+    def __init__(self, lab: Lab, prefix: str, *, spaces: Mapping[str, Namespace] | None = None) -> None:
         self._prefix = prefix
         self._owners = lab.node_by_address
-        self._monitors = {name: _Monitor(router.namespace) for name, router in lab.routers.items()}
+        looked_at = spaces or {name: router.namespace for name, router in lab.routers.items()}
+        self._monitors = {name: _Monitor(space) for name, space in looked_at.items()}
         self.all: tuple[Change, ...] = ()
         """Those of each router in their order; next hops by the names of their nodes."""
 
