@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from openelb_bgp.plugins import Workplace
@@ -105,13 +106,14 @@ class KeptKeepalived:
         except sidecar.OrderRefused as refused:
             raise KeeperUnavailable(str(refused)) from refused
         path = self._place.folder / REPORT
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_REPORT_SECONDS):
                 while True:
-                    if (found := _read(path).rstrip()).endswith(b"]"):
+                    if _is_whole(found := _read(path)):
                         return found
                     await asyncio.sleep(_POLL_SECONDS)
-        return b""
+        except TimeoutError as error:
+            raise KeeperUnavailable(f"keepalived wrote no report in {_REPORT_SECONDS:g} s") from error
 
     async def _order(self, command: Command, address: str = "") -> Dump:
         """Raises KeeperUnavailable where nobody answers, OrderRefused."""
@@ -185,6 +187,17 @@ def _life(dump: Dump) -> Life:
         crash_loop=dump.crash_loop,
         words=dump.last_output,
     )
+
+
+def _is_whole(report: bytes) -> bool:
+    """Whether it can be read to its end; what ends in a bracket may still be a part of it."""
+    if not report.rstrip().endswith(b"]"):
+        return False
+    try:
+        msgspec.json.decode(report, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _read(path: Path) -> bytes:

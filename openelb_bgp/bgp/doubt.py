@@ -5,16 +5,13 @@ nothing about what ran before: what gobgpd was found with stays until the object
 plan of this process has named once is known, and goes when it is no longer wanted.
 """
 
-from collections.abc import Iterator, Mapping
-
 import msgspec
 
+from openelb_bgp.doubts import doubtful_addresses, unusable
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address
-from openelb_bgp.model.allocated import allocated
-from openelb_bgp.model.meta import EMPTY, Kind, ObjectRef, ref
+from openelb_bgp.model.meta import Kind, ref
 from openelb_bgp.model.reasons import Reason
-from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.model.statuses import Problem
 
@@ -50,23 +47,17 @@ NO_DOUBT = Doubt()
 
 def doubt_of(snapshot: Snapshot, *, node: str) -> Doubt:
     """What cannot be known from this snapshot."""
-    unusable = frozenset(_unusable(snapshot))
-    if snapshot.unseen or not unusable.isdisjoint(
+    found = frozenset(unusable(snapshot))
+    if snapshot.unseen or not found.isdisjoint(
         (ref(Kind.BGP_CONF, keys.BGP_CONF_NAME), ref(Kind.NODE, node))
     ):
         return Doubt(everything=True)
-    if not unusable:
+    if not found:
         return NO_DOUBT
-    pools = {one.key.name for one in unusable if one.kind is Kind.EIP}
     return Doubt(
-        all_paths=any(one.kind is Kind.ENDPOINT_SLICE for one in unusable),
-        peers=frozenset(one.key.name for one in unusable if one.kind is Kind.BGP_PEER),
-        addresses=frozenset(
-            address
-            for service in snapshot.services.values()
-            for address in service.addresses
-            if service.ref in snapshot.invalid or not pools.isdisjoint(_pools_of(service, address))
-        ),
+        all_paths=any(one.kind is Kind.ENDPOINT_SLICE for one in found),
+        peers=frozenset(one.key.name for one in found if one.kind is Kind.BGP_PEER),
+        addresses=doubtful_addresses(snapshot, found),
     )
 
 
@@ -76,24 +67,3 @@ def unseen_problem(snapshot: Snapshot, *, node: str) -> tuple[Problem, ...]:
         return ()
     message = f"{snapshot.unseen}; whatever gobgpd was found with at the start stays until then"
     return (Problem.of(ref(Kind.NODE, node), Reason.SOURCE_INCOMPLETE, message),)
-
-
-def _unusable(snapshot: Snapshot) -> Iterator[ObjectRef]:
-    """The objects that cannot be used and have no good version from before either."""
-    tables: Mapping[Kind, Mapping[str, object]] = {
-        Kind.EIP: snapshot.eips,
-        Kind.BGP_CONF: snapshot.bgp_confs,
-        Kind.BGP_PEER: snapshot.bgp_peers,
-        Kind.NODE: EMPTY,
-        Kind.SERVICE: EMPTY,
-        Kind.ENDPOINT_SLICE: EMPTY,
-    }
-    for one in snapshot.invalid:
-        table = tables.get(one.kind)
-        if table is not None and one.key.name not in table:
-            yield one
-
-
-def _pools_of(service: Service, address: Address) -> tuple[str, str]:
-    """The pools that a Service says the address may come from."""
-    return allocated(service).get(address, ""), service.meta.labels.get(keys.EIP_LABEL, "")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from openelb_bgp.eligibility import Candidates, Eligibility
-from openelb_bgp.model.addresses import Address
+from openelb_bgp.model.addresses import Address, Family
 from openelb_bgp.model.cluster import Node
 from openelb_bgp.model.meta import EMPTY, Key, ObjectRef
 from openelb_bgp.model.pools import Eip, Protocol
@@ -119,6 +119,29 @@ def _joined(one: Claim, other: Claim) -> Claim:
         since=min(one.since, other.since),
         refused=refused,
         candidates=one.candidates if one.apart is not None else other.candidates,
+    )
+
+
+def can_answer(claim: Claim, snapshot: Snapshot, *, node: str) -> bool:
+    """Whether the node's data plane still hands on what comes for the address.
+
+    For the policy Local also by endpoints that terminate and serve on: kube-proxy takes these where a node
+    has no others (KEP-1669).
+    """
+    return all(
+        not snapshot.services[of.key].local
+        or _has_endpoint(claim.address, snapshot.slices.get(of.key, ()), node)
+        for of in claim.services
+    )
+
+
+def _has_endpoint(address: Address, slices: tuple[EndpointSlice, ...], node: str) -> bool:
+    family = Family.of(address)
+    return any(
+        one.node == node and (one.ready or one.serving)
+        for each in slices
+        if each.family in (None, family)
+        for one in each.endpoints
     )
 
 

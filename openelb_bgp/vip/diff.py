@@ -6,6 +6,7 @@ change at most, and beside it what lies on interfaces and belongs to nobody.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -52,6 +53,7 @@ def diff(desired: str, observed: Observed, pools: Collection[Eip]) -> Change:
     )
 
 
+@lru_cache(maxsize=4)
 def spots_of(config: str) -> frozenset[Spot]:
     """Every address that a configuration of ours sets, and where."""
     return frozenset(Spot(interface, parse_address(text)) for text, interface in _ENTRY.findall(config))

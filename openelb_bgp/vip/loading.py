@@ -38,11 +38,13 @@ class Loading:
 
     def _text(self, instances: Iterable[Instance], *, without: Iterable[Address]) -> str:
         out = frozenset(without)
-        left = [
-            msgspec.structs.replace(one, addresses=tuple(each for each in one.addresses if each not in out))
-            for one in instances
-        ]
-        return render([one for one in left if one.addresses], fifo=self._keeper.fifo)
+        left = []
+        for one in instances:
+            addresses = tuple(each for each in one.addresses if each not in out)
+            # One that waits for its first address elects its master meanwhile.
+            if addresses or not one.addresses:
+                left.append(msgspec.structs.replace(one, addresses=addresses))
+        return render(left, fifo=self._keeper.fifo)
 
     def forgive(self) -> None:
         """Try again what was refused: it may have been the interface, or the keepalived of before."""

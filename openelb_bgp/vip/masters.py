@@ -34,8 +34,7 @@ def reported(snapshot: Snapshot) -> dict[Address, str]:
 
 def bucket_of(instance: Instance, plan: BucketPlan) -> Bucket | None:
     """The bucket that an instance is this node's part of."""
-    wanted = (instance.pool, instance.version, instance.vrid)
-    return next((one for one in plan.buckets if (one.pool, one.version, one.vrid) == wanted), None)
+    return next((one for one in plan.buckets if one.router == instance.router), None)
 
 
 def takeovers(

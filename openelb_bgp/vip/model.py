@@ -4,6 +4,8 @@ Values only. A bucket is what one virtual router of a pool serves: addresses of 
 may hold. Every node works out the same buckets; an instance is a node's own part in one.
 """
 
+from typing import NamedTuple
+
 import msgspec
 
 from openelb_bgp.model.addresses import Address
@@ -22,6 +24,14 @@ MOST_NODES = 8
 """In one bucket: the ninth would hardly ever be asked, and each costs a timer that may end too early."""
 PREEMPT_SECONDS = 30
 """How long a node that is back listens before it takes over from one that serves."""
+
+
+class Router(NamedTuple):
+    """What a virtual router is to a cluster: a pool's, of one family, with a VRID."""
+
+    pool: str
+    version: int
+    vrid: int
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -44,12 +54,18 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True, order=True):
             return TOP_PRIORITY - PRIORITY_STEP * self.nodes.index(node)
         return LAST_RESORT if node in self.last_resort else 0
 
+    @property
+    def router(self) -> Router:
+        """Its virtual router."""
+        return Router(self.pool, self.version, self.vrid)
+
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A VRRP instance of this node's keepalived.
 
     `source` is our own address there, `carrier` what is advertised in the place of the addresses, `peers`
     whom to send to instead of the multicast group; all are texts of addresses. `preempt_seconds` 0: at once.
+    `departing` are those of its addresses that shall go to another instance.
     """
 
     interface: str
@@ -63,8 +79,14 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, order=True):
     addresses: tuple[Address, ...]
     peers: tuple[str, ...] = ()
     preempt_seconds: int = PREEMPT_SECONDS
+    departing: frozenset[Address] = frozenset()
 
     @property
     def name(self) -> str:
         """As keepalived calls it in its log and its reports."""
         return f"v{self.version}_{self.vrid}_{self.interface}"
+
+    @property
+    def router(self) -> Router:
+        """The virtual router that it is this node's part of."""
+        return Router(self.pool, self.version, self.vrid)

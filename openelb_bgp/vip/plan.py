@@ -58,16 +58,15 @@ class _Place(NamedTuple):
 def plan(snapshot: Snapshot, facts: Facts, reader: Reader, *, ignore_exclude_label: bool = False) -> VipPlan:
     """The node's part. `reader` is kept from one plan to the next."""
     missing = [kind for kind in _NEEDED if not snapshot.has_listed(kind)]
-    if missing or snapshot.unseen:
-        return _waiting(facts, missing, snapshot.unseen)
+    if missing:
+        return _waiting(facts, missing)
     eligibility = Eligibility.of(snapshot, ignore_exclude_label=ignore_exclude_label)
     return _Planner(snapshot, facts, eligibility, plan_buckets(snapshot, eligibility, reader)).make()
 
 
-def _waiting(facts: Facts, missing: Iterable[Kind], unseen: str) -> VipPlan:
-    why = f"not listed yet: {', '.join(missing)}" if missing else unseen
-    reason = Reason.WAITING_FOR_SYNC if missing else Reason.SOURCE_INCOMPLETE
-    note = Problem.of(ref(Kind.NODE, facts.node), reason, f"{why}; keepalived goes on as it is until then")
+def _waiting(facts: Facts, missing: Iterable[Kind]) -> VipPlan:
+    why = f"not listed yet: {', '.join(missing)}; keepalived goes on as it is until then"
+    note = Problem.of(ref(Kind.NODE, facts.node), Reason.WAITING_FOR_SYNC, why)
     return VipPlan(node=facts.node, problems=(note,))
 
 
@@ -222,9 +221,12 @@ class _Planner:
             for found in (allotment.lost or allotment.refused, self._choices[name].refused):
                 if found is not None:
                     yield Problem.of(pool.ref, found.reason, found.message)
+        if self._snapshot.unseen:
+            why = f"{self._snapshot.unseen}; whatever keepalived was found with at the start stays until then"
+            yield Problem.of(ref(Kind.NODE, self._facts.node), Reason.SOURCE_INCOMPLETE, why)
         if self._facts.forwarding.refused is not None:
-            why = self._facts.forwarding.refused
-            yield Problem.of(ref(Kind.NODE, self._facts.node), why.reason, why.message)
+            refused = self._facts.forwarding.refused
+            yield Problem.of(ref(Kind.NODE, self._facts.node), refused.reason, refused.message)
 
 
 def _is_host(link: Link, ip: object) -> bool:

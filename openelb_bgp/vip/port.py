@@ -57,7 +57,7 @@ class Keeper(Protocol):
         ...
 
     async def report(self) -> bytes:
-        """What it says of its instances, in JSON; empty where it does not run. Raises KeeperUnavailable."""
+        """What it says of its instances, in JSON. Raises KeeperUnavailable, also where it says nothing."""
         ...
 
     def listening(self, told: Callable[[str], None]) -> AbstractContextManager[Callable[[], None]]:

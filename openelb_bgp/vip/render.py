@@ -18,7 +18,9 @@ def render(instances: Iterable[Instance], *, fifo: str) -> str:
 
     Raises ValueError for an instance that must never reach keepalived.
     """
-    ordered = sorted(instances)
+    # keepalived goes through the instances in their order when it reloads: an address that passes from one
+    # to another must be taken off by the one before it is put there by the other.
+    ordered = sorted(instances, key=lambda one: (not one.departing, one))
     if not ordered:
         return ""
     lines = [*_globals(fifo)]
@@ -63,6 +65,7 @@ def _check(one: Instance) -> None:
 def _instance(one: Instance) -> Iterator[str]:
     length = 32 if one.version == 4 else 128
     yield f"vrrp_instance {one.name} {{"
+    yield f"    # Eip {one.pool}"
     # Also for the first by rank: who listens first disturbs nobody who serves.
     yield "    state BACKUP"
     yield f"    interface {one.interface}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+import msgspec
 import pytest
 
 from openelb_bgp.model.addresses import parse_address
@@ -15,7 +16,7 @@ from tests.contract.keepalived_in_memory import MemoryKeeper
 from tests.contract.process import eventually
 from tests.contract.vip import FOREIGN, SUBNET, HostedProcess, vip_cluster, vip_pool, with_a_bad_pool
 from tests.contract.virtual import LoopClock
-from tests.contract.world import address, prefixes, with_, with_services
+from tests.contract.world import NODE, address, prefixes, with_, with_services
 
 pytestmark = pytest.mark.asyncio(loop_factories=["virtual"])
 
@@ -126,6 +127,23 @@ class TestInMemory(OutlivingContract):
             stage.keeper.life = Life(version="2.2.7", crash_loop=True, restarts=4, words=("all is lost",))
             await speaker.until(lambda: "all is lost" in str(speaker.last.status.problems))
             assert not speaker.last.settled
+
+    async def test_what_cannot_be_read_at_the_start_keeps_what_was_there_and_holds_up_nothing(
+        self, stage: MemoryStage
+    ) -> None:
+        async with stage.process().running() as speaker:
+            await speaker.settle(stage.cluster(range(5)))
+            await self.outside(stage, range(5))
+        partly = msgspec.structs.replace(stage.cluster(range(2, 7)), unseen="a file cannot be read: mend it")
+        async with stage.process().running() as successor:
+            await successor.settle(partly)
+            await self.outside(stage, range(7))
+            assert set(successor.last.status.vip.master) == {str(address(number)) for number in range(7)}
+            assert successor.reasons[f"Node {NODE}"] == "SourceIncomplete"
+            await successor.settle(with_services(partly, range(2, 6)))
+            await self.outside(stage, range(6))
+            await successor.settle(stage.cluster(range(2, 6)))
+            await self.outside(stage, range(2, 6))
 
     async def test_masters_are_reported_and_a_takeover_is_an_event(self, stage: MemoryStage) -> None:
         async with stage.process().running() as speaker:

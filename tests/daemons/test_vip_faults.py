@@ -125,6 +125,40 @@ async def test_a_local_service_is_held_by_nodes_with_endpoints_and_follows_them(
         await cluster.reached(WEB)
 
 
+async def test_a_local_service_changes_its_nodes_without_a_loss_and_disturbs_no_other(
+    cluster: VipCluster, tmp_path: Path
+) -> None:
+    def placed(*ready: str, leaving: str = "") -> list[Object]:
+        web = services(["web"], *ready, local=True)
+        if leaving:
+            # Its pod terminates, and serves on until it has ended.
+            conditions = {"ready": False, "serving": True, "terminating": True}
+            web[1]["endpoints"].append(
+                {"addresses": ["10.244.0.9"], "nodeName": leaving, "conditions": conditions}
+            )
+        # In the same pool, and on the nodes that `web` comes to: it may be in the way.
+        return [pool(), *web, *services(["zoo"], "node1", "node2", "node3", local=True)]
+
+    def served_by(*nodes: str) -> bool:
+        parts = [one for one in cluster.nodes if f" {WEB}/" in one.config]
+        return {one.name for one in parts} == set(nodes) and len(cluster.holders(WEB)) == 1
+
+    cluster.write(*placed("node1", "node2"))
+    await wait_until(lambda: served_by("node1", "node2"), within=LONG, what="two nodes")
+    with Pinging(cluster.client, WEB, tmp_path) as web, Pinging(cluster.client, ZOO, tmp_path) as zoo:
+        await web.goes_on()
+        await zoo.goes_on()
+        cluster.write(*placed("node1", "node2", "node3"))
+        await wait_until(lambda: served_by("node1", "node2", "node3"), within=LONG, what="three nodes")
+        leaving = (await cluster.one_holder(WEB)).name
+        stay = [one.name for one in cluster.nodes if one.name != leaving]
+        cluster.write(*placed(*stay, leaving=leaving))
+        await wait_until(lambda: served_by(*stay), within=LONG, what="the others")
+        await web.goes_on()
+        await zoo.goes_on()
+    assert (web.lost, zoo.lost) == ([], [])
+
+
 async def test_a_pool_that_is_deleted_takes_everything_with_it(cluster: VipCluster) -> None:
     cluster.write()
     for node in cluster.nodes:

@@ -236,7 +236,12 @@ def test_services_that_share_an_address_are_served_where_all_of_them_may() -> No
 def test_before_everything_is_listed_nothing_is_changed() -> None:
     world = msgspec.structs.replace(lan(WEB), listed=frozenset({Kind.EIP}))
     assert planned(world).complete is False
-    assert planned(msgspec.structs.replace(lan(WEB), unseen="a file cannot be read")).complete is False
+
+
+def test_what_nobody_has_seen_is_told_and_holds_up_nothing_that_is_known() -> None:
+    made = planned(msgspec.structs.replace(lan(WEB), unseen="a file cannot be read"))
+    assert (made.complete, made.instances) == (True, planned(lan(WEB)).instances)
+    assert [(one.object, one.reason) for one in made.problems] == [("Node n1", "SourceIncomplete")]
 
 
 def test_of_a_service_with_two_addresses_the_one_that_is_left_out_is_named() -> None:

@@ -11,6 +11,7 @@ from openelb_bgp.vip.diff import Change, Observed, Spot, diff, mastered, single_
 from openelb_bgp.vip.figures import Figures, parse, strangers
 from openelb_bgp.vip.model import Instance
 from openelb_bgp.vip.render import render
+from openelb_bgp.vip.running import instances_of
 from tests.unit.vip_world import lan, nic, planned, vip_pool
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -141,3 +142,20 @@ def test_somebody_else_with_our_vrid_is_told_while_he_goes_on() -> None:
         ("Eip pool", "VridInUseByOther")
     ]
     assert list(strangers(SEVERAL, now, now)) == []
+
+
+def test_the_instances_of_a_file_are_read_back_in_their_order() -> None:
+    text = render(SEVERAL, fifo=FIFO)
+    ordered = [msgspec.structs.replace(one, addresses=tuple(sorted(one.addresses))) for one in SEVERAL]
+    assert instances_of(text) == tuple(sorted(ordered))
+    assert instances_of("") == ()
+    assert instances_of(text.replace("    priority 254\n", "")) == tuple(
+        one for one in sorted(ordered) if one.priority != 254
+    )
+
+
+def test_what_an_address_departs_from_comes_first() -> None:
+    leaving = ip_address("10.0.0.5")
+    departing = instance(vrid=60, addresses=(leaving,), departing=frozenset({leaving}))
+    first, *_ = instances_of(render([*SEVERAL, departing], fifo=FIFO))
+    assert first.vrid == 60
