@@ -77,17 +77,28 @@ stubs:  ## generate the gRPC stubs from protos/ again
 	@hack/setup python
 
 .PHONY: crds
-crds:  ## write manifests/crds again from the model
+crds:  ## write manifests/crds again from the model, and the chart with them
 	@hack/setup python
 	@$(PYTHON) hack/write_crds.py
+	@$(MAKE) chart
 
 .PHONY: reference
 reference:  ## write the pages of docs/reference that are made from the code again
 	@hack/setup python
 	@$(PYTHON) hack/write_reference.py
 
+.PHONY: chart
+chart:  ## write what of the Helm chart follows from the manifests, and manifests/install.yaml
+	@hack/setup demo-kubernetes
+	@$(PYTHON) hack/write_chart.py
+
+.PHONY: man
+man:  ## write docs/openelb-bgp.1 again from the command line's own help
+	@hack/setup python
+	@$(PYTHON) hack/write_man.py
+
 .PHONY: clean
 clean:  ## remove what was generated in the checkout (the caches outside it stay)
-	@rm -rf .venv build dist openelb_bgp/bgp/gobgp/_pb bench/results
+	@rm -rf .venv build dist openelb_bgp/bgp/gobgp/_pb openelb_bgp/_version.py bench/results
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,6 +7,7 @@ from pathlib import Path
 from lab.errors import LabError
 
 KUBE_VERSION = "1.34.4"
+HELM_VERSION = "3.19.5"
 """What `hack/setup` puts into the cache."""
 
 _FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
@@ -23,6 +24,14 @@ def kube_program(name: str) -> str:
     raise LabError(
         f"{name} is missing: `make setup` installs it (or name a folder that has it in KUBEBUILDER_ASSETS)"
     )
+
+
+def helm() -> str:
+    """The path of Helm. Raises LabError with the remedy."""
+    found = shutil.which(cache() / "helm" / HELM_VERSION / "helm")
+    if found is None:
+        raise LabError("helm is missing: `make setup` installs it")
+    return str(found)
 
 
 def cache() -> Path:

@@ -101,6 +101,7 @@ def test_the_webhook_that_fails_open_is_applied_before_anything_can_be_refused(o
 def test_both_modes_beside_bgp_are_on_unless_an_overlay_switches_them_off() -> None:
     modes = {folder.name: _modes(folder) for folder in SETS}
     assert modes == {
+        "all": {"layer2": "true", "keepalived-vip": "true"},
         "base": {"layer2": "true", "keepalived-vip": "true"},
         "before-1.30": {"layer2": "true", "keepalived-vip": "true"},
         "bgp-only": {"layer2": "false", "keepalived-vip": "false"},

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from openelb_bgp import __version__
-from tests.kube.rendered import BASE, SETS, Object, containers, pod_of, rendered, with_component
+from tests.kube.rendered import BASE, MANIFESTS, SETS, Object, containers, pod_of, rendered, with_component
 
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 GOBGPD = {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
 SPEAKER = {"drop": ["ALL"], "add": ["NET_RAW"]}
+RELEASE = yaml.safe_load((MANIFESTS / "chart" / "Chart.yaml").read_text())["appVersion"]
 KEEPALIVED = {"drop": ["ALL"], "add": ["NET_ADMIN", "NET_RAW"]}
 
 
@@ -46,14 +47,14 @@ def _with_vip(speaker: Object, value: object) -> Object:
     return {"keepalived": value} if "keepalived" in containers(speaker) else {}
 
 
-def test_only_the_overlay_vip_has_keepalived() -> None:
+def test_only_the_overlays_with_vip_have_keepalived() -> None:
     """It is the one process with NET_ADMIN."""
     having = [
         folder.name
         for folder in SETS
         if "keepalived" in containers(pod_of(rendered(folder), "DaemonSet", "openelb-speaker"))
     ]
-    assert having == ["vip"]
+    assert having == ["all", "vip"]
 
 
 def test_keepalived_is_a_native_sidecar_that_ends_after_the_speaker(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_keepalived_is_a_native_sidecar_that_ends_after_the_speaker(tmp_path: Pa
     ]
     keepalived = containers(speaker)["keepalived"]
     assert (keepalived["image"], keepalived["command"], keepalived["args"]) == (
-        f"openelb-bgp-keepalived:{__version__}",
+        f"openelb-bgp-keepalived:{RELEASE}",
         ["openelb-bgp", "sidecar", "keepalived"],
         ["--dir=/run/openelb-bgp"],
     )
@@ -146,8 +147,8 @@ def test_the_images_are_those_of_this_version() -> None:
         pod_of(rendered(BASE), "Deployment", "openelb-controller"),
     )
     assert {each["image"] for pod in pods for each in containers(pod).values()} == {
-        f"openelb-bgp:{__version__}",
-        f"openelb-bgp-gobgpd:{__version__}",
+        f"openelb-bgp:{RELEASE}",
+        f"openelb-bgp-gobgpd:{RELEASE}",
     }
 
 
