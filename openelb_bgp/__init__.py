@@ -1,3 +1,3 @@
 """openelb-bgp: LoadBalancer Services for Kubernetes clusters without a cloud."""
 
-__version__ = "0.1.0"
+from openelb_bgp._version import __version__ as __version__

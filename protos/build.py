@@ -1,8 +1,8 @@
 """Generates the protobuf messages of `openelb_bgp/bgp/gobgp/_pb/` from the .proto files beside this file.
 
-Three callers: hatchling when it builds a wheel or an editable install (`StubHook`), `make stubs`, and anybody
-by hand with `python protos/build.py`. Only messages are generated: the client finds its methods in the
-descriptors. Nothing generated is committed.
+Three callers: hatchling when it builds a wheel or an editable install (`BuildHook`, which also writes down
+the version), `make stubs`, and anybody by hand with `python protos/build.py`. Only messages are generated:
+the client finds its methods in the descriptors. Nothing generated is committed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("openelb_bgp/bgp/gobgp/_pb")
+VERSION = Path("openelb_bgp/_version.py")
 PROTOS = ("gobgp3.proto", "gobgp4.proto")
 
 
@@ -48,13 +49,25 @@ def generate(root: Path) -> list[Path]:
     return written
 
 
+def write_version(root: Path, version: str) -> None:
+    """Writes the module that knows the version, so that nobody has to look for it at run time."""
+    text = f'"""Written by protos/build.py; not in version control."""\n\n__version__ = "{version}"\n'
+    (root / VERSION).write_text(text)
+
+
 if TYPE_CHECKING:
+
+    class Metadata:
+        """Of hatchling's, what is used here."""
+
+        version: str
 
     class BuildHookInterface:
         """What hatchling gives a hook, as far as it is used here; mypy runs without the build backend."""
 
         root: str
         target_name: str
+        metadata: Metadata
 
 else:
     try:
@@ -63,13 +76,14 @@ else:
         BuildHookInterface = object
 
 
-class StubHook(BuildHookInterface):
-    """Generates the messages before hatchling collects the files."""
+class BuildHook(BuildHookInterface):
+    """Generates the messages and the version before hatchling collects the files."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling for each target; a source distribution carries the .proto files instead."""
         if self.target_name != "sdist":
             generate(Path(self.root))
+            write_version(Path(self.root), self.metadata.version)
 
 
 if __name__ == "__main__":

@@ -25,13 +25,17 @@ fetch_uv() {
 
 # What the environment depends on; the stubs are generated when the project is installed into it.
 environment_fingerprint() {
-  (cd "$PROJECT" && find pyproject.toml uv.lock protos -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum)
+  (cd "$PROJECT" && find pyproject.toml uv.lock protos hack/version.py -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum)
 }
 
 environment_is_current() {
   [[ -x $PROJECT/.venv/bin/python && -r $PROJECT/.venv/made-from ]] &&
-    [[ -d $PROJECT/openelb_bgp/bgp/gobgp/_pb ]] &&
+    generated_files_are_there &&
     [[ $(<"$PROJECT/.venv/made-from") == "$(environment_fingerprint)" ]]
+}
+
+generated_files_are_there() {
+  [[ -d $PROJECT/openelb_bgp/bgp/gobgp/_pb && -r $PROJECT/openelb_bgp/_version.py ]]
 }
 
 system_python_suffices() {
@@ -43,8 +47,8 @@ make_environment() {
   find_uv
   say "Python: uv sync"
   local options=(--frozen --quiet)
-  # The stubs can be gone while the project still counts as installed.
-  [[ -d $PROJECT/openelb_bgp/bgp/gobgp/_pb ]] || options+=(--reinstall-package openelb-bgp)
+  # What was generated can be gone while the project still counts as installed.
+  generated_files_are_there || options+=(--reinstall-package openelb-bgp)
   if system_python_suffices; then export UV_PYTHON_DOWNLOADS=never; fi
   (cd "$PROJECT" && env -u VIRTUAL_ENV "$UV" sync "${options[@]}")
   environment_fingerprint >"$PROJECT/.venv/made-from"

@@ -10,6 +10,7 @@ COMMANDS = {
     "layer2": "Show who answers for each address, and who comes next.",
     "vip": "Show who is VRRP master of each address, and who comes next.",
     "validate": "Check manifests as admission would.",
+    "completion": "Print what a shell needs to complete commands and options.",
 }
 
 _HELP = """\

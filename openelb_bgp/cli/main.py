@@ -1,4 +1,4 @@
-"""`openelb-bgp`: answers `--help` itself, and imports what carries out commands only for a command.
+"""`openelb-bgp`: answers `--help` and `--version` itself, and imports the rest only for a command.
 
 click alone would take half of the time that an answer may take; commands and their options are in the other
 modules of this room.
@@ -6,6 +6,7 @@ modules of this room.
 
 import sys
 
+from openelb_bgp import __version__
 from openelb_bgp.cli.commands import help_text
 
 
@@ -13,6 +14,9 @@ def main() -> None:
     """The entry point. A bad flag costs one line on standard error and exit code 2."""
     if sys.argv[1:] in (["-h"], ["--help"]):
         sys.stdout.write(help_text())
+        return
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"openelb-bgp, version {__version__}\n")
         return
     from openelb_bgp.cli.group import run
 
