@@ -31,6 +31,10 @@ class Author:
         due = now + self._timing.interval * (0.05 if urgent else 0.25)
         self._due_at = soonest(self._due_at, due)
 
+    def tell_anew(self) -> None:
+        """What has been told has reached nobody: it could not be signed."""
+        self._told = None
+
     def outdo(self, other: Record) -> bool:
         """An earlier process of this node is still told of: whatever we say must count for more."""
         mine = self.record

@@ -116,6 +116,8 @@ class Membership:
         """
         self.notice(now)
         self._peers = peers
+        if keyed and not self._keyed:
+            self._author.tell_anew()
         self._keyed = keyed
         self._book.keep((*(peers or {}), self._node))
         for known in (self._boots, self._differs_since, self._summary_at):
@@ -283,9 +285,8 @@ class Membership:
         written = self._author.write(lanes, leaving=self._leaving, void=self._starting, now=now)
         if written is not None:
             self._book.take(written, now)
-        if not self._keyed:
-            return
-        for attempt in self._author.floods(now):
+        due = self._author.floods(now)
+        for attempt in due if self._keyed else ():
             news = News(tuple(self._book.told([self._node], now)))
             for node in self._peers or {}:
                 if self._boot_of(node):

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from openelb_bgp.membership.core import Membership
+from openelb_bgp.membership.timing import Timing
 from openelb_bgp.model.members import Members
 from tests.simulated_lan import Lan, Node
 
@@ -126,6 +128,18 @@ def test_a_goodbye_is_heard_by_all_at_once_and_the_leaving_answers_on() -> None:
     lan.run(0.05)
     said = [node.core.members.others["node-0"].leaving for node in lan.nodes[1:] if node.core is not None]
     assert said == [True] * 9 and lan.views() == lan.truths()
+
+
+def test_a_node_that_is_alone_and_has_no_key_serves_and_does_nothing_more() -> None:
+    alone = Membership("node-0", boot=1, timing=Timing(), now=0.0)
+    alone.configure(0.0, peers={}, interfaces=(Lan(1, seed=1).nodes[0].local,), keyed=False)
+    now, polls = 0.0, 0
+    while (at := alone.wake_at) is not None or not polls:
+        now = now if at is None else max(now, at)
+        alone.poll(now)
+        polls += 1
+        assert polls < 20, f"at {now} it asks to be woken at {alone.wake_at}, again and again"
+    assert not alone.members.void and alone.members.own["eth1"].alive and alone.take() == []
 
 
 def test_without_a_management_network_a_lan_that_knows_itself_goes_on() -> None:
