@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 import msgspec
 import structlog
 
+from openelb_bgp.lib.backoff import Backoff
 from openelb_bgp.model.meta import Key, Kind
 from openelb_bgp.model.services import Service
 from openelb_bgp.ports import Clock
-from openelb_bgp.runtime.loop import Backoff
 
 from .client import Client, Selection
 from .errors import KubeError

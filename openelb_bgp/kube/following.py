@@ -12,8 +12,8 @@ from contextlib import aclosing
 import msgspec
 import structlog
 
+from openelb_bgp.lib.backoff import Backoff
 from openelb_bgp.ports import Clock
-from openelb_bgp.runtime.loop import Backoff
 
 from .client import Client, Document, Selection
 from .errors import KubeError, ServerError, answered

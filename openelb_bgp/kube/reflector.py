@@ -13,11 +13,11 @@ import msgspec
 import structlog
 
 from openelb_bgp.decode import decode_change, decode_json
+from openelb_bgp.lib.backoff import Backoff
 from openelb_bgp.model.errors import Defect, InvalidResource
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
 from openelb_bgp.model.snapshot import Resource as Object
 from openelb_bgp.ports import Changed, Clock, Delivery, Gone, Listed, Spoilt
-from openelb_bgp.runtime.loop import Backoff
 
 from .client import Client, Selection
 from .errors import Expired, KubeError, NotFound, ServerError, TooManyRequests, VersionTooLarge, answered

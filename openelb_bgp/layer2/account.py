@@ -11,7 +11,7 @@ import msgspec
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.facts import Facts
-from openelb_bgp.model.meta import ObjectRef
+from openelb_bgp.model.meta import EMPTY, ObjectRef
 from openelb_bgp.model.pools import Protocol
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.statuses import Layer2Status, PoolStatus, Problem, SpeakerStatus
@@ -64,8 +64,8 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     yielded: Mapping[Spot, Yielded]
     met: Mapping[Spot, Met]
     macs: Mapping[str, str]
-    troubles: Mapping[str, str]
     unusable: Mapping[str, float]
+    troubles: Mapping[str, str] = EMPTY
     incapable: str = ""
     lax: str = ""
 

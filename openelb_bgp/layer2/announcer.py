@@ -1,7 +1,7 @@
 """The layer2 announcer: plan who owns what, answer for this node's part, and say what the wire shows.
 
-The responder does the answering; what follows from a rival that is heard is decided in `contention`, which
-addresses are asked for before they are announced in `first_probes`.
+The responder does the answering, `apart` from this loop; what follows from a rival that is heard is decided
+in `contention`, which addresses are asked for before they are announced in `first_probes`.
 """
 
 import asyncio
@@ -21,19 +21,18 @@ from openelb_bgp.report.times import rfc3339
 
 from . import metrics, told
 from .account import FOREIGN_SECONDS, Account, Cycle, Met, Yielded
+from .apart import Apart, Order
 from .contention import Verdict, adopted, is_heard, judge, nodes_by_mac
 from .first_probes import FirstProbes
 from .owned import Conflict, Ownership, Probed, Spot
 from .plan import PlanMemory
 from .plan import plan as make_plan
 from .planned import Layer2Plan, PlanOptions
-from .responder import Responder
 
 log = structlog.get_logger(__name__)
 
 HANDOVER = 1.0
 """Seconds for which a node that stops answers for what nobody has taken over yet."""
-_TICK = 0.1
 _SELDOM = 3600.0
 """Seconds between announcements of an address that a stranger announces too."""
 _NEWS_SECONDS = 5.0
@@ -59,12 +58,11 @@ class Layer2Announcer:
         For `trust` seconds what was decided holds without this process having run: less than others wait
         for it.
         """
-        self._trust = trust
         self._options = options
         self._clock = clock
         self._wake = wake
         self._incapable = incapable
-        self._responder = Responder(clock=clock, conflict=self._conflict, changed=wake)
+        self._responder = Apart(clock=clock, trust=trust, conflict=self._decide, changed=wake)
         self._probes = FirstProbes(self._probe, clock=clock, done=wake)
         self._memory: PlanMemory | None = None
         self._facts: Facts | None = None
@@ -76,7 +74,6 @@ class Layer2Announcer:
         self._unusable: dict[str, float] = {}
         self._account = Account()
         self._closing: asyncio.Event | None = None
-        self._away = False
         metrics.COUNTS.of = self._responder
 
     @property
@@ -89,78 +86,68 @@ class Layer2Announcer:
         return facts
 
     async def run(self) -> None:
-        """Probe what is new, and notice when this process was away; for ever."""
+        """Probe what is new, and keep what answers running; for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._probes.run())
-            tasks.create_task(self._keep_trust())
+            tasks.create_task(self._responder.run())
 
     async def reconcile(self, snapshot: Snapshot, facts: Facts) -> Announcement:
         """Plan, and answer for this node's part."""
-        if self._incapable:
+        incapable = self._incapable or told.failed(self._responder.failure)
+        if incapable:
             facts = msgspec.structs.replace(facts, members=Members())
         memory = make_plan(snapshot, facts, options=self._options, previous=self._memory)
         self._memory, self._facts = memory, facts
         self._macs = nodes_by_mac(snapshot, facts)
         self._review(memory.plan, facts)
         self._probes.want(memory.plan.first, nodes=_as_bytes(self._macs))
-        self._responder.see(facts.links, facts.gateways)
         before = self._owned
-        self._hold()
-        self._away = False
-        self._responder.answer_until(facts.now + self._trust)
-        self._note_unusable(facts)
-        return self._account.announcement(
-            Cycle(
-                plan=memory.plan,
-                facts=facts,
-                revision=snapshot.revision,
-                now=rfc3339(self._clock.wall()),
-                owned=self._owned,
-                before=before,
-                probed=self._probes.found,
-                confirmed=self._probes.confirmed,
-                probe_again_at=self._probes.again_at(),
-                yielded=self._yielded,
-                met=self._met,
-                macs=self._macs,
-                troubles=self._responder.problems,
-                unusable=self._unusable,
-                incapable=self._incapable,
-                lax=answers_for_services(facts.links),
-            )
+        self._choose()
+        cycle = Cycle(
+            plan=memory.plan,
+            facts=facts,
+            revision=snapshot.revision,
+            now=rfc3339(self._clock.wall()),
+            owned=self._owned,
+            before=before,
+            probed=self._probes.found,
+            confirmed=self._probes.confirmed,
+            probe_again_at=self._probes.again_at(),
+            yielded=dict(self._yielded),
+            met=dict(self._met),
+            macs=self._macs,
+            unusable=self._unusable,
+            incapable=incapable,
+            lax=answers_for_services(facts.links),
         )
+        troubles = await self._carry_out(facts)
+        return self._account.announcement(
+            msgspec.structs.replace(cycle, troubles=troubles, unusable=self._unusable)
+        )
+
+    async def _carry_out(self, facts: Facts) -> Mapping[str, str]:
+        """Have it answered; returns what keeps this node from it, by interface."""
+        order = Order(owned=self._owned, links=facts.links, gateways=facts.gateways, decided_at=facts.now)
+        troubles = await self._responder.carry_out(order)
+        self._unusable = {name: until for name, until in self._unusable.items() if facts.now < until}
+        self._unusable |= dict.fromkeys(troubles, facts.now + _UNUSABLE)
+        return troubles
 
     async def close(self, *, withdraw: bool) -> None:
         """Stop. The others have been told goodbye: what they announce is let go, the rest after a moment."""
         facts = self._facts
         if self._owned and facts is not None and any(is_heard(one, facts) for one in facts.members.others):
             self._closing = asyncio.Event()
-            self._responder.answer_until(self._clock.monotonic() + HANDOVER)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HANDOVER):
                     await self._closing.wait()
-        self._responder.own({})
-        self._responder.close()
-
-    async def _keep_trust(self) -> None:
-        """What was decided holds while this process runs; when it has not, the next cycle decides."""
-        last = self._clock.monotonic()
-        while True:
-            await self._clock.sleep(_TICK)
-            now = self._clock.monotonic()
-            if now - last > self._trust:
-                log.warning("was_away", seconds=round(now - last, 1))
-                self._away = True
-                self._wake()
-            elif not self._away:
-                self._responder.answer_until(now + self._trust)
-            last = now
+        await self._responder.close()
 
     async def _probe(self, spot: Spot, nodes: Collection[bytes]) -> Probed:
         return await self._responder.probe(spot, nodes=nodes)
 
-    def _hold(self) -> None:
-        """Answer for this node's part of the plan, but for what is not to be announced yet, or any more."""
+    def _choose(self) -> None:
+        """What to answer for: of this node's part whatever may be announced by now, and still."""
         if self._memory is None:
             return
         plan = self._memory.plan
@@ -169,7 +156,6 @@ class Layer2Announcer:
             for spot, how in plan.held.items()
             if spot not in self._yielded and (spot not in plan.first or self._probes.passed(spot))
         }
-        self._responder.own(self._owned)
 
     def _review(self, plan: Layer2Plan, facts: Facts) -> None:
         """Forget what was met on the wire and holds no more."""
@@ -187,12 +173,8 @@ class Layer2Announcer:
             if spot in plan.held and facts.now < one.at + FOREIGN_SECONDS
         }
 
-    def _conflict(self, conflict: Conflict) -> None:
-        """Somebody else says that he has an address of ours."""
-        # The responder is in the middle of a frame; what follows closes its sockets.
-        asyncio.get_running_loop().call_soon(self._decide, conflict)
-
     def _decide(self, conflict: Conflict) -> None:
+        """Somebody else says that he has an address of ours."""
         spot, mac = conflict.spot, conflict.mac.hex(":")
         memory, facts, rival = self._memory, self._facts, self._macs.get(mac)
         if memory is None or facts is None or spot not in self._owned or rival == facts.node:
@@ -220,7 +202,8 @@ class Layer2Announcer:
                 self._met[spot] = Met(told.by_node(spot, str(rival), mac), now)
             case Verdict.FOREIGN:
                 self._met[spot] = Met(told.taken(spot, mac, announced=True), now)
-        self._hold()
+        self._choose()
+        self._responder.own(self._owned)
         self._wake()
 
     def _let_go(self, spot: Spot, closing: asyncio.Event) -> None:
@@ -229,11 +212,6 @@ class Layer2Announcer:
         self._responder.own(self._owned)
         if not self._owned:
             closing.set()
-
-    def _note_unusable(self, facts: Facts) -> None:
-        for interface in self._responder.problems:
-            self._unusable[interface] = facts.now + _UNUSABLE
-        self._unusable = {name: until for name, until in self._unusable.items() if facts.now < until}
 
 
 def _as_bytes(macs: Mapping[str, str]) -> frozenset[bytes]:

@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from .responder import Responder
+from .apart import Apart
 
 OWNED = Gauge("openelb_layer2_owned", "Addresses that this node answers for")
 FAILOVERS = Counter("openelb_layer2_failovers", "Addresses that this node took over from another", ["reason"])
@@ -18,7 +18,7 @@ class Counts(Collector):
     """What the responder of this process has counted, read when somebody asks."""
 
     def __init__(self) -> None:
-        self.of: Responder | None = None
+        self.of: Apart | None = None
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Requests by what became of them, and announcements by form."""
@@ -33,7 +33,7 @@ class Counts(Collector):
         if self.of is not None:
             for (family, result), count in sorted(self.of.counts().items(), key=str):
                 requests.add_metric([str(family), result.value], count)
-            for form, count in sorted(self.of.announced.items(), key=str):
+            for form, count in sorted(self.of.announced().items(), key=str):
                 announced.add_metric([form.name.lower()], count)
         yield requests
         yield announced

@@ -106,6 +106,14 @@ def unusable(node: str, why: Mapping[str, str]) -> Iterator[Problem]:
         yield Problem.of(ref(Kind.NODE, node), Reason.RAW_SOCKETS_IMPOSSIBLE, sentence)
 
 
+def failed(why: str) -> str:
+    """That what answers has failed, in a sentence; empty where it has not."""
+    return why and (
+        f"what answers ARP and NDP has failed ({why}), and begins again by itself; other nodes answer "
+        "meanwhile; report it with the speaker's log"
+    )
+
+
 def lax_arp(node: str, sysctls: str) -> Problem:
     """That this node answers for every Service's address."""
     return Problem.of(

@@ -1,13 +1,18 @@
 """Membership at work: the core with sockets, keys and the clock of this process.
 
-Everything happens on one event loop: what arrives is handed to the core at once, and a timer wakes it when it
-asks for that. What is decided about whom is the core's matter.
+Everything happens on one event loop, beside the speaker's: what arrives is handed to the core at once, and a
+timer wakes it when it asks for that. What has been found out is read at the door, `seen`, from any thread.
+What is decided about whom is the core's matter.
 """
 
 import asyncio
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
+from math import inf
+
+import msgspec
+import structlog
 
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.facts import Link
@@ -22,17 +27,39 @@ from .codec import Codec, Dropped
 from .core import NODE_LANE, Membership, Route, Stale
 from .lanes import LocalInterface
 from .sockets import Place, Sockets
-from .timing import Timing
+from .timing import LONGEST_PLAN, Timing
+
+log = structlog.get_logger(__name__)
 
 _REMEMBERED = 10.0
 """Seconds for which a datagram with another key is held against who seems to have sent it."""
 _MOST_ADDRESSES = 4
 
 
-class Heartbeats:
-    """The membership of this node; `changed` is called when `members` or `problems` have changed.
+class Aim(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to watch, and whom: `peers` as of `peers.others`, the first key to sign with."""
 
-    `address` is the only one at which the node's own lane listens, None for all. To be closed at the end.
+    links: tuple[Link, ...]
+    peers: Mapping[str, tuple[Address, ...]] | None
+    keys: tuple[bytes, ...]
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What has been found out: who is alive, and what keeps this node from hearing others.
+
+    After `until` (monotonic) it is out of date: whoever found it out does not run any more, or was paused.
+    """
+
+    members: Members
+    problems: tuple[Problem, ...] = ()
+    until: float = inf
+
+
+class Heartbeats:
+    """The membership of this node; `changed` is called when `seen` says something else.
+
+    `address` is the only one at which the node's own lane listens, None for all. `silence` says for how many
+    seconds the speaker has not shown life. To be closed at the end.
     """
 
     def __init__(
@@ -41,6 +68,7 @@ class Heartbeats:
         *,
         clock: Clock,
         changed: Callable[[], None],
+        silence: Callable[[], float],
         timing: Timing,
         port: int,
         address: Address | None,
@@ -48,6 +76,7 @@ class Heartbeats:
         self._node = node
         self._clock = clock
         self._changed = changed
+        self._silence = silence
         self._address = address
         self._codec = Codec(node)
         self._sockets = Sockets(port, self._arrived)
@@ -58,43 +87,30 @@ class Heartbeats:
             timing=timing,
             now=clock.monotonic(),
         )
+        self._interval = timing.interval
         self._peers: Mapping[str, tuple[Address, ...]] | None = None
         self._places: frozenset[Place] = frozenset()
-        self._configured: object = None
+        self._configured: Aim | None = None
         # When somebody was last heard with our key, and with another.
         self._heard: dict[str, float] = {}
         self._strange: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0
-        self._shown: Members | None = None
         self._dead = 0
+        self._hangs = False
+        self.seen = Seen(members=self._core.members)
 
-    @property
-    def members(self) -> Members:
-        """Who is alive now. A pause of this process that nothing else has noticed yet is noticed here."""
-        self._core.notice(self._clock.monotonic())
-        return self._core.members
-
-    def aim(
-        self,
-        interfaces: Collection[str],
-        links: Iterable[Link],
-        *,
-        peers: Mapping[str, tuple[Address, ...]] | None,
-        keys: tuple[bytes, ...],
-    ) -> None:
-        """Watch on these interfaces from now on; `peers` as of `peers.others`, the first key to sign with."""
-        chosen = [link for link in links if link.name in interfaces]
-        wanted = (tuple(chosen), peers, keys)
-        if wanted == self._configured and self._sockets.is_complete:
+    def aim(self, aim: Aim) -> None:
+        """Watch there from now on."""
+        if aim == self._configured and self._sockets.is_complete:
             return
-        self._configured, self._peers = wanted, peers
-        self._codec.use(keys=keys, nodes=tuple(peers or ()))
-        local = [_local(link) for link in chosen]
-        self._places = frozenset((*self._own_places(), *_lane_places(chosen, local)))
+        self._configured, self._peers = aim, aim.peers
+        self._codec.use(keys=aim.keys, nodes=tuple(aim.peers or ()))
+        local = [_local(link) for link in aim.links]
+        self._places = frozenset((*self._own_places(), *_lane_places(aim.links, local)))
         self._sockets.keep(self._places)
         now = self._clock.monotonic()
-        self._core.configure(now, peers=peers, interfaces=local, keyed=self._codec.is_keyed)
+        self._core.configure(now, peers=aim.peers, interfaces=local, keyed=self._codec.is_keyed)
         self._step(now)
 
     def _own_places(self) -> list[Place]:
@@ -118,15 +134,27 @@ class Heartbeats:
 
     def _tick(self) -> None:
         self._timer = None
-        self._step(self._clock.monotonic())
+        now = self._clock.monotonic()
+        if self._is_forsaken():
+            # As good as paused: the core will find that out by itself.
+            self._wake_at(now + self._interval, now)
+        else:
+            self._step(now)
+
+    def _is_forsaken(self) -> bool:
+        """Whether the speaker hangs, or was stopped and has not done anything yet since."""
+        hangs = self._silence() > LONGEST_PLAN
+        if hangs and not self._hangs:
+            log.error("speaker_silent", seconds=LONGEST_PLAN, what="others take its addresses over")
+        self._hangs = hangs
+        return hangs
 
     def _step(self, now: float) -> None:
         self._core.poll(now)
         self._flush()
-        self._wake_at(self._core.wake_at, now)
-        if self._core.members is not self._shown:
-            self._show(self._core.members)
-            self._changed()
+        wake_at = self._core.wake_at
+        self._wake_at(wake_at, now)
+        self._show(now, until=inf if wake_at is None else wake_at + self._interval)
 
     def _flush(self) -> None:
         for one in self._core.take():
@@ -146,6 +174,8 @@ class Heartbeats:
 
     def _arrived(self, route: Route, data: bytes) -> None:
         now = self._clock.monotonic()
+        if self._is_forsaken():
+            return
         try:
             datagram = self._codec.decode(data)
             self._core.receive(now, datagram, route)
@@ -165,10 +195,8 @@ class Heartbeats:
         """Remember who speaks with another key: it says who it is, and comes from where that one is."""
         if not self._is_at(claimed, route.address):
             return
-        is_new = claimed not in self._strangers(now)
         self._strange[claimed] = now
-        if is_new:
-            self._changed()
+        self._show(now, until=self.seen.until)
 
     def _is_at(self, node: str, address: Address) -> bool:
         if address in (self._peers or {}).get(node, ()):
@@ -186,18 +214,26 @@ class Heartbeats:
             if now - at < _REMEMBERED and now - self._heard.get(node, -_REMEMBERED) >= _REMEMBERED
         )
 
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """What keeps this node from hearing others, with the remedies."""
+    def _problems(self, now: float) -> tuple[Problem, ...]:
+        if not self._strange and self._sockets.is_complete:
+            return ()
         here = ref(Kind.NODE, self._node)
         found = [Problem.of(here, Reason.LISTEN_PORT_TAKEN, text) for text in self._sockets.errors.values()]
-        strangers = self._strangers(self._clock.monotonic())
+        strangers = self._strangers(now)
         if strangers and self._codec.is_keyed:
             found.append(Problem.of(here, Reason.MEMBERSHIP_KEY_DIFFERS, _differs(strangers)))
         return tuple(found)
 
-    def _show(self, members: Members) -> None:
-        self._shown = members
+    def _show(self, now: float, *, until: float) -> None:
+        before = self.seen
+        self.seen = Seen(members=self._core.members, problems=self._problems(now), until=until)
+        if self.seen.members is not before.members:
+            self._count(self.seen.members)
+        elif self.seen.problems == before.problems:
+            return
+        self._changed()
+
+    def _count(self, members: Members) -> None:
         interfaces = [one for member in members.others.values() for one in member.interfaces.values()]
         alive = sum(one.alive for one in interfaces)
         leaving = sum(member.leaving for member in members.others.values())

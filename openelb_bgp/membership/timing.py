@@ -2,6 +2,9 @@
 
 import msgspec
 
+LONGEST_PLAN = 30.0
+"""Seconds after which a speaker that shows no life hangs: what it owns is better left to others."""
+
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """`interval` is the seconds between two questions to one that answers; `misses` may stay unanswered.

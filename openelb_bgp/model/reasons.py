@@ -120,6 +120,7 @@ class Reason(enum.StrEnum):
     PROBING_IMPOSSIBLE = "ProbingImpossible"
     MEMBERSHIP_KEY_MISSING = "MembershipKeyMissing"
     MEMBERSHIP_KEY_DIFFERS = "MembershipKeyDiffers"
+    HEARTBEATS_FAILED = "HeartbeatsFailed"
 
     # What another load balancer has left.
     LEFT_BY_OPENELB = "LeftByOpenELB"

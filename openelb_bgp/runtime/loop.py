@@ -12,6 +12,7 @@ from typing import NoReturn
 import msgspec
 import structlog
 
+from openelb_bgp.lib.backoff import Backoff
 from openelb_bgp.ports import Clock
 
 log = structlog.get_logger(__name__)
@@ -52,18 +53,6 @@ class WakeUp:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class Backoff(msgspec.Struct, frozen=True):
-    """How long to wait after failures, in seconds: doubling from `first` up to `most`."""
-
-    first: float = 0.1
-    most: float = 5.0
-
-    def delay(self, *, failures: int, jitter: float) -> float:
-        """The wait after that many failures in a row; `jitter` from 0 to 1 takes up to half of it off."""
-        doubled = self.first * 2.0 ** min(failures - 1, 30)
-        return float(min(doubled, self.most) * (1 - jitter / 2))
 
 
 class Throttle(msgspec.Struct, frozen=True):

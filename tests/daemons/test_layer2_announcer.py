@@ -1,6 +1,7 @@
 """The layer2 announcer on a real LAN: kernels ask, it answers for what it owns, and says what it meets."""
 
 import asyncio
+import ctypes
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from openelb_bgp.model.members import Members
 from openelb_bgp.model.meta import Kind, ref
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.statuses import PoolStatus
+from openelb_bgp.runtime.clock import SystemClock
 from tests.contract.process import eventually
 from tests.daemons.harness.layer2 import OWN, Owner, cached, mac_of, resolve, resolves, say, with_owner
 from tests.daemons.harness.netns import Lan, run
@@ -275,14 +277,65 @@ def test_a_process_that_was_away_answers_nothing_before_it_has_looked_again(lan:
         client.run("ip", "neighbour", "flush", "dev", "eth0")
         later = ("sh", "-c", f"sleep 1; exec ping -c1 -W1 {address(0)}")
         asking = await asyncio.create_subprocess_exec(*client.argv(*later), stdout=asyncio.subprocess.DEVNULL)
-        # The kernel asks three times, a second apart, while this process stands still.
-        time.sleep(6)  # noqa: ASYNC251
+        # The kernel asks three times, a second apart, while this process stands still, all of its threads.
+        ctypes.PyDLL(None).sleep(6)
         owner.members = Members(void=True)
         owner.look()
         await asking.wait()
         assert cached(client, str(address(0))) == ""
 
     with_owner(lan, scenario)
+
+
+def test_what_is_owned_is_answered_for_while_the_speaker_computes(lan: Lan) -> None:
+    client = lan.nodes[1]
+
+    async def scenario(owner: Owner) -> None:
+        owner.add(service("web", address(0)))
+        await owner.settle()
+        client.run("ip", "neighbour", "flush", "dev", "eth0")
+        asking = await asyncio.create_subprocess_exec(
+            *client.argv("ping", "-c1", "-W1", str(address(0))), stdout=asyncio.subprocess.DEVNULL
+        )
+        # The kernel asks three times, a second apart.
+        until = time.monotonic() + 4
+        while time.monotonic() < until and not cached(client, str(address(0))):
+            pass
+        assert cached(client, str(address(0))) == owner.link.mac
+        await asking.wait()
+
+    with_owner(lan, scenario)
+
+
+class BreakingClock(SystemClock):
+    """The real one; it breaks for whoever handles a frame, as often as it is told to."""
+
+    breaks = 0
+
+    def wall(self) -> float:
+        if self.breaks:
+            self.breaks -= 1
+            raise RuntimeError("the clock is broken")
+        return super().wall()
+
+
+def test_what_fails_while_it_answers_is_told_and_begins_again(lan: Lan) -> None:
+    clock = BreakingClock()
+
+    async def scenario(owner: Owner) -> None:
+        owner.add(service("web", address(0)))
+        await owner.settle()
+        clock.breaks = 1
+        client, target = lan.nodes[1], str(address(0))
+        await resolve(client, target)
+        await eventually(lambda: "has failed" in str(owner.process.told), within=20, what="the failure")
+        await resolves(client, target, owner.link.mac)
+        await owner.settle()
+        assert owner.owned == {target} and owner.problems == {}
+        told = [one for one in owner.process.told if "has failed (RuntimeError" in str(one.status.problems)]
+        assert told[0].status.layer2.owned == () and told[0].status.pools[0].reason == "RawSocketsImpossible"
+
+    with_owner(lan, scenario, clock=clock)
 
 
 def test_a_node_that_stops_answers_until_another_has_taken_over(lan: Lan) -> None:

@@ -13,10 +13,10 @@ from openelb_bgp.kube.client import Client, Timeouts
 from openelb_bgp.kube.reflector import Pace
 from openelb_bgp.kube.scope import Scope
 from openelb_bgp.kube.source import KubeSource
+from openelb_bgp.lib.backoff import Backoff
 from openelb_bgp.model.meta import Key
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.runtime.clock import SystemClock
-from openelb_bgp.runtime.loop import Backoff
 from openelb_bgp.runtime.store import Store
 from tests.daemons.harness.waiting import wait_until
 from tests.kube.accounts import NAMESPACE, Account

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from structlog.testing import capture_logs
 
-from openelb_bgp.runtime.loop import Backoff, Loop, Throttle, WakeUp
+from openelb_bgp.lib.backoff import Backoff
+from openelb_bgp.runtime.loop import Loop, Throttle, WakeUp
 from tests.unit.virtual_time import VirtualClock, settle
 
 

@@ -20,6 +20,7 @@ from openelb_bgp.model.meta import Key, Kind
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.services import EndpointSlice, Service
 from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.ports import Clock
 from openelb_bgp.runtime.clock import SystemClock
 from tests.contract.process import Process, eventually
 from tests.daemons.harness.inside import call_inside, run_inside
@@ -33,7 +34,7 @@ OWN = "n11"
 class Owner:
     """An announcer with everything around it that a test may change; inside the first node of a LAN."""
 
-    def __init__(self, lan: Lan, **options: Any) -> None:
+    def __init__(self, lan: Lan, *, clock: Clock | None = None, **options: Any) -> None:
         self.lan = lan
         self.nodes = {OWN: node(OWN)}
         self.pools = {"lan": pool()}
@@ -41,7 +42,7 @@ class Owner:
         self.slices: dict[Key, tuple[EndpointSlice, ...]] = {}
         self.members = Members(void=False)
         self.host = HostState()
-        clock = SystemClock()
+        clock = clock or SystemClock()
         self.process = Process(
             lambda wake: Layer2Announcer(options=PlanOptions(), clock=clock, wake=wake, **options),
             node=OWN,
