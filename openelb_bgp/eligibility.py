@@ -215,9 +215,15 @@ class Eligibility:
         self, service: Service, endpoints: Backends, *, selector: LabelSelector | None = None
     ) -> Candidates:
         """Who may announce an address of the Service that comes from a pool with that nodeSelector."""
+        return self.candidates_of(endpoints, local=service.local, selector=selector)
+
+    def candidates_of(
+        self, endpoints: Backends, *, local: bool, selector: LabelSelector | None = None
+    ) -> Candidates:
+        """The same, of a Service of which only that matters: whether its policy is Local."""
         if endpoints.refused is not None:
             return self._nobody(endpoints.refused)
-        if service.local:
+        if local:
             usable = self._usable_of(selector)
             return Candidates(self.nodes, usable, selector=selector, holders=frozenset(endpoints.by_node))
         known = self._everywhere.get(selector)

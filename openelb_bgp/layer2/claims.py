@@ -20,21 +20,26 @@ from openelb_bgp.readings import Reading, pool_for, read
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
-    """One address of a Service; `pool` is a Refused where the pool was deleted."""
+    """One address of a Service; `pool` is a Refused where the pool was deleted.
 
-    service: Service
+    Of the Service only what decides: whether its policy is Local, and the node that it asks for, empty for
+    any. What else is written to it makes no other claim.
+    """
+
+    service: Key
     reading: Reading
     pool: str | Refused
+    local: bool = False
+    preferred: str = ""
 
     @property
     def pool_name(self) -> str:
         """The pool's name, of a claim whose pool is there."""
         return "" if isinstance(self.pool, Refused) else self.pool
 
-    @property
-    def preferred(self) -> str:
-        """The node that the Service asks for, empty for any."""
-        return self.service.meta.annotations.get(keys.PREFERRED_NODE_ANNOTATION, "").strip()
+
+Claims = Mapping[Key, tuple[Claim, ...]]
+ByAddress = Mapping[Address, tuple[Claim, ...]]
 
 
 class ClaimBook(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,18 +51,13 @@ class ClaimBook(msgspec.Struct, frozen=True, kw_only=True):
     of_nodes: frozenset[Address] = frozenset()
     services: Mapping[Key, Service] = EMPTY
     slices: Mapping[Key, tuple[EndpointSlice, ...]] = EMPTY
-    claims: Mapping[Key, tuple[Claim, ...]] = EMPTY
-    by_address: Mapping[Address, tuple[Claim, ...]] = EMPTY
+    claims: Claims = EMPTY
+    by_address: ByAddress = EMPTY
 
-    @property
-    def refused(self) -> dict[Key, Refused]:
-        """The Services whose pool was deleted, with the reason."""
-        return {
-            key: one.pool
-            for key, claims in self.claims.items()
-            for one in claims
-            if isinstance(one.pool, Refused)
-        }
+
+def preferred(claims: Iterable[Claim]) -> str:
+    """The node that the first of them asks for which asks for any; empty for none."""
+    return next((one.preferred for one in claims if one.preferred), "")
 
 
 def read_claims(snapshot: Snapshot, before: ClaimBook) -> ClaimBook:
@@ -68,16 +68,15 @@ def read_claims(snapshot: Snapshot, before: ClaimBook) -> ClaimBook:
         of_nodes = frozenset(one for node in snapshot.nodes.values() for one in node.addresses)
     same = pools == before.pools and of_nodes == before.of_nodes
     due = _due(snapshot, before) if same else [*snapshot.services]
-    claims = dict(before.claims) if same else {}
-    for key in due:
-        claims.pop(key, None)
-        service = snapshot.services.get(key)
-        if service is not None:
-            found = _claims(service, snapshot.slices.get(key, ()), pools, of_nodes)
-            if found:
-                claims[key] = found
-    if same and not due:
-        claims = before.claims  # type: ignore[assignment]
+    found = {key: _claims_of(key, snapshot, pools, of_nodes) for key in due}
+    changed = {key: some for key, some in found.items() if some != before.claims.get(key, ())}
+    claims, by_address = before.claims, before.by_address
+    if not same:
+        claims = {key: changed.get(key) or before.claims[key] for key, some in found.items() if some}
+        by_address = _by_address(claims)
+    elif changed:
+        claims = _with(before.claims, changed)
+        by_address = _readdressed(before, claims, changed)
     return ClaimBook(
         eips=snapshot.eips,
         pools=before.pools if same else pools,
@@ -86,7 +85,7 @@ def read_claims(snapshot: Snapshot, before: ClaimBook) -> ClaimBook:
         services=snapshot.services,
         slices=snapshot.slices,
         claims=claims,
-        by_address=before.by_address if claims is before.claims else _by_address(claims),
+        by_address=by_address,
     )
 
 
@@ -101,21 +100,39 @@ def _due(snapshot: Snapshot, before: ClaimBook) -> list[Key]:
     return list(due)
 
 
-def _claims(
-    service: Service,
-    slices: tuple[EndpointSlice, ...],
-    pools: Mapping[str, Eip],
-    of_nodes: frozenset[Address],
+def _claims_of(
+    key: Key, snapshot: Snapshot, pools: Mapping[str, Eip], of_nodes: frozenset[Address]
 ) -> tuple[Claim, ...]:
+    service = snapshot.services.get(key)
+    if service is None:
+        return ()
+    preferred = service.meta.annotations.get(keys.PREFERRED_NODE_ANNOTATION, "").strip()
     found = []
-    for reading in read(service, slices):
+    for reading in read(service, snapshot.slices.get(key, ())):
         pool = pool_for(reading, service, pools, protocol=Protocol.LAYER2, of_nodes=of_nodes)
         if pool is not None:
-            found.append(Claim(service, reading, pool if isinstance(pool, Refused) else pool.name))
+            name = pool if isinstance(pool, Refused) else pool.name
+            found.append(Claim(key, reading, name, service.local, preferred))
     return tuple(found)
 
 
-def _by_address(claims: Mapping[Key, Iterable[Claim]]) -> dict[Address, tuple[Claim, ...]]:
+def _with(before: Claims, changed: Claims) -> Claims:
+    gone = {key for key, some in changed.items() if not some}
+    return {key: some for key, some in {**before, **changed}.items() if key not in gone}
+
+
+def _readdressed(before: ClaimBook, claims: Claims, changed: Claims) -> ByAddress:
+    """The same by address: only those of the changed Services are other objects."""
+    touched = {one.reading.address for key in changed for one in (*before.claims.get(key, ()), *changed[key])}
+    sharing = {one.service for address in touched for one in before.by_address.get(address, ())}
+    anew = _by_address({key: claims[key] for key in sharing | changed.keys() if key in claims})
+    found = {**before.by_address, **{address: anew[address] for address in touched & anew.keys()}}
+    for address in touched - anew.keys():
+        found.pop(address, None)
+    return found
+
+
+def _by_address(claims: Claims) -> dict[Address, tuple[Claim, ...]]:
     found: dict[Address, list[Claim]] = {}
     for key in sorted(claims):
         for one in claims[key]:

@@ -50,7 +50,7 @@ class Neighbourhood:
 
     def ground(self, pool: str, address: Address) -> Ground:
         """Where its nodes can answer for that address of the pool."""
-        key = (pool, address.version, self._signature(address))
+        key = (pool, address.version, self.signature(address))
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = self._ground(pool, address)
@@ -60,7 +60,12 @@ class Neighbourhood:
         """What the pool's interface comes to on this node."""
         return self._own[pool]
 
-    def _signature(self, address: Address) -> object:
+    @property
+    def subnets(self) -> object:
+        """What signatures depend on; equal where they are."""
+        return self._networks, self._taken
+
+    def signature(self, address: Address) -> object:
         """What of the address decides: the subnets that it lies in, or itself where a node has it."""
         if address in self._taken:
             return address

@@ -1,24 +1,26 @@
 """Where each address goes: which nodes may answer for it, who of them owns it, and how that came to be. Pure.
 
-What many addresses have in common is worked out once, and what has not changed since the last plan is the
-very same object: a node that dies costs something only for its own addresses.
+What many addresses have in common is worked out once (`alike`), and what has not changed since the last plan
+is the very same object. A node that dies costs something only for its own addresses.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
 import msgspec
 
 from openelb_bgp.eligibility import Candidates, Eligibility
+from openelb_bgp.lib.identity import changed_keys
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.meta import EMPTY, Key
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.reasons import Reason, Refused
 
-from .claims import Claim, ClaimBook
+from .alike import Alike, Likeness, Verdict, compare
+from .claims import ByAddress, Claim, ClaimBook, preferred
 from .neighbourhood import Ground, Neighbourhood
-from .owners import Choice, choose_owner, contest, recent_moves
+from .owners import MOST_MOVES, Choice, choose_owner, contest, recent_moves
 from .planned import Contest, Placement
 from .ranks import Ranking
 
@@ -30,11 +32,20 @@ node remembers of moves may differ: two must not leave an address to each other 
 
 
 class PlacingMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """What saves the next placing work: the claims that this one was made of, and what was worked out."""
+    """What saves the next placing work: what was worked out, and from which claims.
 
-    by_address: Mapping[Address, tuple[Claim, ...]] = EMPTY
+    `placements` are those that came out. `own` are addresses about whose Services nodes differ, each of which
+    is decided by itself; `restless` those whose moves decide.
+    """
+
+    by_address: ByAddress = EMPTY
     ranking: Ranking = msgspec.field(default_factory=Ranking)
     contests: Mapping[Contest, Contest] = EMPTY
+    alike: Alike = Alike()
+    verdicts: Mapping[Likeness, Verdict] = EMPTY
+    placements: Placements = EMPTY
+    own: frozenset[Address] = frozenset()
+    restless: frozenset[Address] = frozenset()
 
 
 class _May(NamedTuple):
@@ -65,10 +76,16 @@ class Placer:
         self._book, self._pools, self._facts = book, pools, facts
         self._eligibility, self._near, self._elsewhere = eligibility, near, elsewhere
         self._placements, self._before = placements, before
-        self._contests: dict[tuple[int, object], Contest] = {}
         self._not_owner: dict[str, Refused] = {}
-        self._same_claims = book.by_address is before.by_address
-        self._all_proven = not elsewhere and not facts.forwarding.services
+        self._contests: dict[Contest, Contest] = {}
+        self._due = changed_keys(old=before.by_address, new=book.by_address)
+        self._alike = compare(book.by_address, near, self._due, before.alike)
+        self._own = frozenset(self._of_unproven())
+        self._verdicts: dict[Likeness, Verdict] = {}
+        self._restless: frozenset[Address] = frozenset()
+        self._found = placements
+        self.looked_at: Set[Address] = frozenset()
+        """The addresses that may have been placed otherwise; of the others only `among` is another."""
         self.until: list[float | None] = []
 
     @property
@@ -77,19 +94,114 @@ class Placer:
         return PlacingMemory(
             by_address=self._book.by_address,
             ranking=self._before.ranking,
-            contests={one: one for one in self._contests.values()},
+            contests=self._contests,
+            alike=self._alike,
+            verdicts=self._verdicts,
+            placements=self._found,
+            own=self._own,
+            restless=self._restless,
+        )
+
+    def interfaces_of(self, address: Address) -> tuple[str, ...]:
+        """Where this node answers for the address, if it owns it."""
+        return self._verdicts[self._alike.of[address]].interfaces
+
+    @property
+    def stands_as_before(self) -> bool:
+        """Whether this node would answer for each address where it would have, in the last plan."""
+        before = self._before.verdicts
+        return self._alike is self._before.alike and all(
+            one in before and found.interfaces == before[one].interfaces
+            for one, found in self._verdicts.items()
         )
 
     def place(self, reported: Mapping[Address, str]) -> Placements:
-        """Every address. `reported` is whom Speakers have named last, for those never placed before."""
+        """Every address. `reported` is whom Speakers have named last, for those never placed before.
+
+        The very object of the last plan where no address is placed otherwise.
+        """
         if self._facts.members.void:
-            return self._void_placements()
-        found = {
-            address: self._place(address, claims, reported.get(address, ""))
-            for address, claims in self._book.by_address.items()
+            self._found = self._void_placements()
+            self.looked_at = self._found.keys() | self._placements.keys()
+            return self._found
+        self._verdicts = {one: self._verdict(sample) for one, sample in self._alike.samples.items()}
+        self.until.extend(one.among.until for one in self._verdicts.values())
+        staying, leaving = self._concerned()
+        unsure = self._unsure() | leaving
+        placed = {address: self._place(address, reported.get(address, "")) for address in unsure}
+        self._restless = self._before.restless - unsure | {
+            address for address, one in placed.items() if _is_restless(one)
         }
-        self._before.ranking.keep(found)
+        self.looked_at = unsure
+        self._found = self._with({**staying, **placed})
+        if self._due:
+            self._before.ranking.keep(self._book.by_address)
+        return self._found
+
+    def _with(self, made: Placements) -> Placements:
+        before, by_address = self._placements, self._book.by_address
+        changed = {address: one for address, one in made.items() if before.get(address) is not one}
+        gone = [address for address in before if address not in by_address] if self._due else []
+        if not changed and not gone:
+            return before
+        found = {**before, **changed}
+        for address in gone:
+            del found[address]
+        self.looked_at |= {*gone}
         return found
+
+    def _unsure(self) -> frozenset[Address]:
+        """The addresses that have to be looked at, whatever has become of their likenesses."""
+        before = self._before
+        by_wire = changed_keys(old=before.placements, new=self._placements)
+        found = {*self._due, *by_wire, *self._own, *before.own, *before.restless}
+        return frozenset(found & self._book.by_address.keys())
+
+    def _concerned(self) -> tuple[Placements, frozenset[Address]]:
+        """Of the addresses whose likeness is decided otherwise now, those that stay, and the others."""
+        before = self._before.verdicts
+        moved = {one: found for one, found in self._verdicts.items() if not _same(before.get(one), found)}
+        if len(self._due) == len(self._alike.of):
+            return EMPTY, frozenset()
+        staying: dict[Address, Placement] = {}
+        leaving: list[Address] = []
+        for address, one in self._alike.of.items() if moved else ():
+            if one in moved:
+                known, now = self._placements.get(address), moved[one]
+                if known is not None and self._stays(known, was=before.get(one), now=now, likeness=one):
+                    staying[address] = msgspec.structs.replace(known, among=now.among)
+                else:
+                    leaving.append(address)
+        return staying, frozenset(leaving)
+
+    def _stays(self, known: Placement, *, was: Verdict | None, now: Verdict, likeness: Likeness) -> bool:
+        """Whether its owner was the first before, and still is now that others are able."""
+        is_plain = was is not None and was.refused is now.refused is None and not likeness.preferred
+        if was is None or not is_plain or known.among is not was.among or _is_restless(known):
+            return False
+        settled = now.among.settled
+        if known.owner not in settled or known.owner not in was.among.settled:
+            return False
+        is_alone = settled <= was.among.settled
+        return is_alone or self._before.ranking.first(settled, known.address) == known.owner
+
+    def _of_unproven(self) -> Iterator[Address]:
+        """The addresses of Services whose forwarding has not been seen working everywhere."""
+        for key in {*self._elsewhere, *self._facts.forwarding.services}:
+            for one in self._book.claims.get(key, ()):
+                if not isinstance(one.pool, Refused):
+                    yield one.reading.address
+
+    def _verdict(self, sample: Address) -> Verdict:
+        claims = self._book.by_address[sample]
+        ground = self._near.ground(claims[0].pool_name, sample)
+        among = self._contest(self._may(claims, proven=True), ground)
+        node = self._facts.node
+        return Verdict(
+            among=among,
+            interfaces=ground.interfaces.get(node, ()),
+            refused=None if node in among.able else self._refusal_of(node, claims, ground),
+        )
 
     def _void_placements(self) -> Placements:
         """What is known of others stays known; this node owns nothing."""
@@ -101,27 +213,27 @@ class Placer:
         found = {}
         for address, claims in self._book.by_address.items():
             known = placements.get(address) or Placement(
-                address=address, pool=claims[0].pool_name, services=tuple(one.service.key for one in claims)
+                address=address, pool=claims[0].pool_name, services=tuple(one.service for one in claims)
             )
             if known.owner == self._facts.node:
                 known = msgspec.structs.replace(known, owner="")
             found[address] = msgspec.structs.replace(known, refused=why)
         return found
 
-    def _place(self, address: Address, claims: tuple[Claim, ...], reported: str) -> Placement:
+    def _place(self, address: Address, reported: str) -> Placement:
+        claims = self._book.by_address[address]
         pool = claims[0].pool_name
         ground = self._near.ground(pool, address)
-        among = self._contest(claims, ground)
+        among = self._verdicts[self._alike.of[address]].among
+        if address in self._own:
+            among = self._contest(self._may(claims, proven=False), ground)
         before = self._placements.get(address)
-        if before is not None and self._stays(before, among):
-            self.until.append(among.until)
-            return before
         now = self._facts.now
         silent = before is not None and self._is_silent(before)
         choice = choose_owner(
             address,
             among,
-            preferred=next((one.preferred for one in claims if one.preferred), ""),
+            preferred=preferred(claims),
             before=before,
             seen_since=now if silent else self._seen_since(ground, before),
             ranking=self._before.ranking,
@@ -137,7 +249,7 @@ class Placer:
         made = Placement(
             address=address,
             pool=pool,
-            services=tuple([one.service.key for one in claims]),
+            services=tuple([one.service for one in claims]),
             owner=choice.owner,
             since=now,
             among=among,
@@ -146,19 +258,7 @@ class Placer:
             awaited=awaited,
         )
         made = self._with_history(made, before, reported, choice.why, claims, ground)
-        return before if before == made else made
-
-    def _stays(self, before: Placement, among: Contest) -> bool:
-        """Whether nothing has changed that decides: of 10,000 addresses a node's death concerns its share."""
-        same = self._same_claims and before.among is among and not before.moves
-        return same and self._facts.node in among.able and self._knows(before)
-
-    def _knows(self, before: Placement) -> bool:
-        """Whether what it says of this node is still said, and not what was said while it knew of nobody."""
-        refused = before.refused
-        if before.owner == self._facts.node:
-            return refused is None
-        return refused == self._owned_by(before.owner)
+        return before if before == made and before is not None else made
 
     def _awaited(self, choice: Choice, before: Placement | None) -> float | None:
         """Since when this node leaves the address to an owner only because it has moved so often."""
@@ -202,34 +302,19 @@ class Placer:
         reason = why or self._refusal_of(last, claims, ground)
         return msgspec.structs.replace(made, moves=(*moves, now), before=last, why=reason)
 
-    def _contest(self, claims: tuple[Claim, ...], ground: Ground) -> Contest:
-        shared = self._candidates(claims[0]) if len(claims) == 1 and self._all_proven else None
-        if shared is not None and shared.is_shared:
-            # They live as long as this plan is made, and so do their ids.
-            key: tuple[int, object] = (id(ground), id(shared))
-            known = self._contests.get(key)
-            if known is None:
-                known = self._contests[key] = self._new_contest(_May(shared.eligible, shared.leaving), ground)
-            return known
-        may = self._may(claims)
-        key = (id(ground), may)
-        known = self._contests.get(key)
-        if known is None:
-            known = self._contests[key] = self._new_contest(may, ground)
-        return known
-
-    def _new_contest(self, may: _May, ground: Ground) -> Contest:
+    def _contest(self, may: _May, ground: Ground) -> Contest:
         able = may.staying & ground.interfaces.keys() or may.leaving & ground.interfaces.keys()
         made = contest(able, ground.stable_since, now=self._facts.now)
         # The same object as in the last plan where it is equal: then nothing is compared address by address.
-        return self._before.contests.get(made, made)
+        return self._contests.setdefault(made, self._before.contests.get(made, made))
 
-    def _may(self, claims: tuple[Claim, ...]) -> _May:
+    def _may(self, claims: tuple[Claim, ...], *, proven: bool) -> _May:
         """Whatever has endpoints must be reachable on the owner; a sharer that has none does not count."""
         candidates = [(one, self._candidates(one)) for one in claims]
         willing = [(one, found) for one, found in candidates if found.announcing]
-        staying = [found.eligible - self._out(one.service.key) for one, found in willing]
-        leaving = [found.leaving - self._out(one.service.key) for one, found in willing]
+        out = {one.service: frozenset[str]() if proven else self._out(one.service) for one, _ in willing}
+        staying = [found.eligible - out[one.service] for one, found in willing]
+        leaving = [found.leaving - out[one.service] for one, found in willing]
         if len(willing) == 1:
             return _May(staying[0], leaving[0])
         if not willing:
@@ -238,7 +323,7 @@ class Placer:
 
     def _candidates(self, claim: Claim) -> Candidates:
         selector = self._pools[claim.pool_name].node_selector
-        return self._eligibility.candidates(claim.service, claim.reading.endpoints, selector=selector)
+        return self._eligibility.candidates_of(claim.reading.endpoints, local=claim.local, selector=selector)
 
     def _out(self, service: Key) -> frozenset[str]:
         """The nodes on which the Service's forwarding has not been seen working yet."""
@@ -258,7 +343,7 @@ class Placer:
             refused = self._candidates(one).refusal(node)
             if refused is not None:
                 return refused
-            if node == self._facts.node and (held := self._facts.forwarding.services.get(one.service.key)):
+            if node == self._facts.node and (held := self._facts.forwarding.services.get(one.service)):
                 return held
         return ground.refused.get(node) or Refused(
             Reason.NODE_SILENT, f"nothing is heard of the speaker of node {node}; see whether it runs"
@@ -271,6 +356,15 @@ class Placer:
                 Reason.NOT_OWNER, f"node {owner} answers for it; that is as it should be"
             )
         return known
+
+
+def _same(before: Verdict | None, now: Verdict) -> bool:
+    """Whether the addresses of a likeness stay where they are, and this node says the same of them."""
+    return before is not None and before.among is now.among and before.refused == now.refused
+
+
+def _is_restless(one: Placement) -> bool:
+    return one.awaited is not None or len(one.moves) >= MOST_MOVES
 
 
 def _common(sets: Iterable[frozenset[str]]) -> frozenset[str]:

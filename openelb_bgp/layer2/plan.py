@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from openelb_bgp.eligibility import Eligibility
-from openelb_bgp.lib.identity import same_objects
+from openelb_bgp.lib.identity import changed_keys, same_objects
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.facts import Facts
@@ -25,6 +25,7 @@ from .notes import first_of_all, heartbeats, held_elsewhere, pool_statuses, repo
 from .owned import Ownership, Spot
 from .placing import Placer, PlacingMemory
 from .planned import DEFAULT_OPTIONS, Layer2Plan, Placement, PlanOptions
+from .told import service_ref
 
 __all__ = ["Layer2Plan", "PlanMemory", "plan"]
 
@@ -155,27 +156,45 @@ class _Planner:
         """What saves the next plan work."""
         return self._placer.memory
 
-    def _held(self, placements: Mapping[Address, Placement]) -> dict[Spot, Ownership]:
-        me = self._facts.node
-        held: dict[Spot, Ownership] = {}
+    def _held(self, placements: Mapping[Address, Placement]) -> Mapping[Spot, Ownership]:
+        me, before = self._facts.node, self._before
         if self._facts.members.void:
-            return held
+            return {}
+        is_same = placements is before.plan.placements and self._book.pools is before.book.pools
+        if is_same and self._placer.stands_as_before:
+            return before.plan.held
+        held: dict[Spot, Ownership] = {}
         ownerships = {name: _ownership(pool) for name, pool in self._pools.items()}
         for address, one in placements.items():
             if one.owner == me:
-                for interface in self._near.ground(one.pool, address).interfaces[me]:
+                for interface in self._placer.interfaces_of(address):
                     held[Spot(address, interface)] = ownerships[one.pool]
         return held
 
-    def _left_out(self, placements: Mapping[Address, Placement]) -> dict[ObjectRef, Refused]:
-        found: dict[ObjectRef, Refused] = {}
-        for key, refused in self._book.refused.items():
-            found[self._book.services[key].ref] = refused
-        for one in placements.values():
-            if one.refused is not None:
-                for key in one.services:
-                    found.setdefault(self._book.services[key].ref, one.refused)
+    def _left_out(self, placements: Mapping[Address, Placement]) -> Mapping[ObjectRef, Refused]:
+        """Of each Service why this node does not announce it; only those that changed are looked at."""
+        before = self._before
+        known = before.plan.placements
+        changed = dict.fromkeys(changed_keys(old=before.book.claims, new=self._book.claims))
+        for address in self._placer.looked_at:
+            for one in (known.get(address), placements.get(address)):
+                changed.update(dict.fromkeys(() if one is None else one.services))
+        if not changed:
+            return before.plan.left_out
+        found = dict(before.plan.left_out)
+        for key in changed:
+            about, refused = service_ref(key), self._refusal_of(key, placements)
+            found.pop(about, None)
+            if refused is not None:
+                found[about] = refused
         return found
+
+    def _refusal_of(self, service: Key, placements: Mapping[Address, Placement]) -> Refused | None:
+        claims = self._book.claims.get(service, ())
+        gone = [one.pool for one in claims if isinstance(one.pool, Refused)]
+        found = [placements.get(one.reading.address) for one in claims]
+        refused = [one.refused for one in found if one is not None and one.refused is not None]
+        return next(iter((*gone, *refused)), None)
 
     def _problems(self) -> tuple[Problem, ...]:
         facts = self._facts

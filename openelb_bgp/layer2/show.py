@@ -70,7 +70,7 @@ def _row(
         for node in snapshot.nodes
         if (why := _refusal(node, address, claims, pool, snapshot, eligibility)) is not None
     }
-    services = tuple(str(one.service.key) for one in claims)
+    services = tuple(str(one.service) for one in claims)
     problems = [one.message for name in services for one in said.get(f"{Kind.SERVICE} {name}", ())]
     return Row(
         address=str(address),
@@ -94,7 +94,9 @@ def _refusal(
     eligibility: Eligibility,
 ) -> Refused | None:
     for one in claims:
-        candidates = eligibility.candidates(one.service, one.reading.endpoints, selector=pool.node_selector)
+        candidates = eligibility.candidates_of(
+            one.reading.endpoints, local=one.local, selector=pool.node_selector
+        )
         if (refused := candidates.refusal(node)) is not None:
             return refused
     speaker = snapshot.speakers.get(node)
