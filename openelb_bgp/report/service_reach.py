@@ -59,9 +59,10 @@ class Announced(msgspec.Struct, frozen=True):
 
 
 def unallocated(allocated: Condition | None) -> Announced:
-    """The answer for a Service of ours without an address: the reason is that of its Allocated condition."""
+    """The answer for a Service of ours without an address: reason and words are those of its Allocated."""
     reason = None if allocated is None else Reason.known(allocated.reason)
-    return Announced(False, reason or Reason.WAITING_FOR_SYNC, "it has no address to announce")
+    why = f": {allocated.message}" if allocated is not None and allocated.message else ""
+    return Announced(False, reason or Reason.WAITING_FOR_SYNC, f"it has no address to announce{why}")
 
 
 class Heard:
