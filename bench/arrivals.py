@@ -1,29 +1,23 @@
 """The routes that BGP puts into a namespace's kernel, with the instant at which each arrived, by netlink.
 
-Raw netlink, because at ten thousand routes a second the listener must not be what is measured. Sources:
-netlink(7), rtnetlink(7), linux/rtnetlink.h.
+Sources: rtnetlink(7), linux/rtnetlink.h.
 """
 
-import socket
 import struct
 import threading
-import time
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 from lab.errors import LabError
 from lab.namespaces import Namespace
+from lab.rtnetlink import Listener, attributes, messages
 
 _RTMGRP_IPV4_ROUTE = 0x40
-_SO_RCVBUFFORCE = 33
 _BUFFER = 256 * 1024 * 1024
 _NEW_ROUTE, _DELETE_ROUTE = 24, 25
 _PROTOCOL_BGP = 186
 _RTA_DST, _RTA_GATEWAY, _RTA_MULTIPATH = 1, 5, 9
-_HEADER = struct.Struct("=IHHII")
 _ROUTE = struct.Struct("=BBBBBBBBI")
-_ATTRIBUTE = struct.Struct("=HH")
 _NEXT_HOP = struct.Struct("=HBBi")
 
 
@@ -34,9 +28,7 @@ class Arrivals:
     """
 
     def __init__(self, space: Namespace) -> None:
-        self._space = space
-        self._socket: socket.socket | None = None
-        self._thread = threading.Thread(target=self._listen, name="arrivals", daemon=True)
+        self._listener = Listener(space, groups=_RTMGRP_IPV4_ROUTE, take=self._note, buffer=_BUFFER)
         self._at: dict[int, float] = {}
         self._last: dict[int, tuple[float, bytes]] = {}
         self._gone, self._gone_at = 0, 0.0
@@ -45,18 +37,13 @@ class Arrivals:
         self._reached = threading.Event()
 
     def __enter__(self) -> Self:
-        self._socket = self._space.call(_open)
-        self._thread.start()
+        self._listener.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._socket is not None
-        # The listener wakes up within its time-out and ends.
-        closing, self._socket = self._socket, None
-        self._thread.join()
-        closing.close()
+        self._listener.__exit__(kind, error, trace)
 
     def count(self) -> int:
         """How many routes there are, of those that came while this listened."""
@@ -111,72 +98,46 @@ class Arrivals:
         """The route that arrived last, and when."""
         return max(self._at.items(), key=lambda item: item[1])
 
-    def _listen(self) -> None:
-        while (listening := self._socket) is not None:
-            try:
-                data = listening.recv(65536)
-            except TimeoutError:
-                continue
-            self.take(data, now=time.monotonic())
-            if len(self._at) == self._target or self._is_met():
-                self._reached.set()
+    def _note(self, data: bytes, now: float) -> None:
+        self.take(data, now=now)
+        if len(self._at) == self._target or self._is_met():
+            self._reached.set()
 
     def take(self, data: bytes, *, now: float) -> None:
         """Take in what netlink said at that instant."""
-        position = 0
-        while position < len(data):
-            length, kind, *_ = _HEADER.unpack_from(data, position)
+        for kind, start, end in messages(data):
             if kind in (_NEW_ROUTE, _DELETE_ROUTE):
-                address = _bgp_destination(data, position + _HEADER.size, position + length)
+                address = _bgp_destination(data, start, end)
                 if address is not None and kind == _NEW_ROUTE:
                     self._at.setdefault(address, now)
-                    self._last[address] = now, data[position : position + length]
+                    self._last[address] = now, data[start:end]
                 elif address is not None:
                     self._at.pop(address, None)
                     self._last.pop(address, None)
                     self._gone, self._gone_at = self._gone + 1, now
-            position += (length + 3) & ~3
-
-
-def _open() -> socket.socket:
-    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-    made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-    made.bind((0, _RTMGRP_IPV4_ROUTE))
-    made.settimeout(0.2)
-    return made
 
 
 def _bgp_destination(data: bytes, position: int, end: int) -> int | None:
     """The destination of a route message if it is BGP's."""
     if _ROUTE.unpack_from(data, position)[5] != _PROTOCOL_BGP:
         return None
-    position += _ROUTE.size
-    while position < end:
-        length, kind = _ATTRIBUTE.unpack_from(data, position)
+    for kind, value in attributes(data, position + _ROUTE.size, end):
         if kind == _RTA_DST:
-            return int.from_bytes(data[position + 4 : position + 8], "big")
-        position += (length + 3) & ~3
+            return int.from_bytes(value, "big")
     return None
 
 
 def _next_hops(message: bytes) -> set[int]:
     """The gateways in a route message, of one next hop or of several."""
     found: set[int] = set()
-    for kind, value in _attributes(message, _HEADER.size + _ROUTE.size, len(message)):
+    for kind, value in attributes(message, _ROUTE.size, len(message)):
         if kind == _RTA_GATEWAY:
             found.add(int.from_bytes(value, "big"))
         elif kind == _RTA_MULTIPATH:
             start = 0
             while start < len(value):
                 length, *_ = _NEXT_HOP.unpack_from(value, start)
-                inner = _attributes(value, start + _NEXT_HOP.size, start + length)
+                inner = attributes(value, start + _NEXT_HOP.size, start + length)
                 found.update(int.from_bytes(each, "big") for one, each in inner if one == _RTA_GATEWAY)
                 start += (length + 3) & ~3
     return found
-
-
-def _attributes(data: bytes, position: int, end: int) -> Iterator[tuple[int, bytes]]:
-    while position < end:
-        length, kind = _ATTRIBUTE.unpack_from(data, position)
-        yield kind, data[position + _ATTRIBUTE.size : position + length]
-        position += (length + 3) & ~3

@@ -118,7 +118,14 @@ def kubeproxy(paths: Paths) -> Command:
 
 def get(paths: Paths, kind: str) -> tuple[str, ...]:
     """Prints the objects of a kind with their statuses."""
-    return (_ours(), "get", kind, "--files", str(paths.manifests), "--state", str(paths.state))
+    return look(paths, "get", kind)
+
+
+def look(paths: Paths, *arguments: str, kubeconfig: Path | None = None) -> tuple[str, ...]:
+    """One of our commands that look once, over the folder of a lab or over the cluster of a kubeconfig."""
+    if kubeconfig is not None:
+        return (_ours(), *arguments, "--kubeconfig", str(kubeconfig))
+    return (_ours(), *arguments, "--files", str(paths.manifests), "--state", str(paths.state))
 
 
 def _ours() -> str:

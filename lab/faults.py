@@ -23,7 +23,7 @@ LAN = "eth1"
 @contextmanager
 def unplugged(lab: Lab, node: str, interface: str = LAN) -> Iterator[None]:
     """The cable of a node is pulled: its kernel sees the carrier go."""
-    with _down(lab, _far_end(lab, node, interface)):
+    with _down(lab, far_end(lab, node, interface)):
         yield
 
 
@@ -93,7 +93,8 @@ def _service_addresses(space: Namespace, interface: str) -> list[str]:
     ]
 
 
-def _far_end(lab: Lab, node: str, interface: str) -> Endpoint:
+def far_end(lab: Lab, node: str, interface: str = LAN) -> Endpoint:
+    """What the cable of a node is plugged into. Raises LabError."""
     here = Endpoint(node, interface)
     for link in lab.topology.links:
         if here in (link.a, link.b):

@@ -214,6 +214,11 @@ class Lab:
             kubeproxy.key_of(item): kubeproxy.ingress_of(item) for item in self.desk.objects(Kind.SERVICE)
         }
 
+    def look(self, *arguments: str) -> str:
+        """What `openelb-bgp` prints with these arguments, of this lab's objects. Raises CommandFailed."""
+        kubeconfig = None if self.cluster is None else self.cluster.plane.admin_kubeconfig
+        return self.space(self._home).run(*daemons.look(self.paths, *arguments, kubeconfig=kubeconfig))
+
     def copy_manifests(self, *more: Path) -> None:
         """Lay out the folder that the daemons read, from the one that the topology binds into its nodes, and
         `more`.

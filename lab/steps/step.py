@@ -125,7 +125,8 @@ def expect_none_lost(tally: Tally) -> None:
     expect(
         not lost and tally.sent > 0,
         expected=f"none of {tally.sent} requests lost",
-        seen=f"{len(lost)} lost over {tally.outage:.1f} s: {sorted({answer.error for answer in lost})}",
+        seen=f"{len(lost)} lost over {tally.outage:.1f} s: {sorted({answer.error for answer in lost})}, to "
+        + ", ".join(sorted({answer.address for answer in lost})),
     )
 
 

@@ -21,8 +21,6 @@ from . import heard_check, metrics, told
 from .owned import Holder, Ownership, Probed, Spot
 from .planned import Layer2Plan, Placement
 
-FOREIGN_SECONDS = 120.0
-"""How long a stranger's claim is reported after it was last heard."""
 LINGER = 2.0
 """Seconds for which an address that went to another node is reported here too: until that node reports it."""
 _STARTING = 10.0
@@ -37,10 +35,15 @@ class Yielded(NamedTuple):
 
 
 class Met(NamedTuple):
-    """Who else has an address, and when that was last heard."""
+    """Who else has an address, and until when that is reported without being heard again."""
 
     said: Refused
-    at: float
+    until: float
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is a host over whose address is not to be fought."""
+        return self.said.reason is Reason.ADDRESS_CONFLICT
 
 
 class Cycle(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +114,7 @@ class Account:
                 heard_check.ends_at(checks, now=facts.now),
                 *(until for _, until in self._left.values()),
                 *(one.until for one in cycle.yielded.values()),
-                *(one.at + FOREIGN_SECONDS for one in cycle.met.values()),
+                *(one.until for one in cycle.met.values()),
                 *cycle.unusable.values(),
             ),
             probes=frozenset(checks) | heard_check.awaited(plan, facts),
@@ -207,6 +210,8 @@ def _why_not(spot: Spot, cycle: Cycle) -> Refused:
             f"node {cycle.yielded[spot].node} announces it and comes first by hash, though nothing is heard "
             "of its speaker; see Membership in docs/layer2.md",
         )
+    if spot not in cycle.plan.first:
+        return Refused(Reason.NOT_OWNER, "another node has just announced it; this lasts a moment")
     found = cycle.probed.get(spot)
     if found is not None and found.holder is Holder.FOREIGN and found.mac is not None:
         return told.taken(spot, found.mac.hex(":"), announced=False)

@@ -15,19 +15,22 @@ from openelb_bgp.host.strict_arp import answers_for_services
 from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.members import Members
 from openelb_bgp.model.pools import Protocol as PoolProtocol
+from openelb_bgp.model.reasons import Refused
 from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.ports import Announcement, Clock
 from openelb_bgp.report.times import rfc3339
 
 from . import metrics, told
-from .account import FOREIGN_SECONDS, Account, Cycle, Met, Yielded
+from .account import Account, Cycle, Met, Yielded
 from .apart import Apart, Order
 from .contention import Verdict, adopted, is_heard, judge, nodes_by_mac
 from .first_probes import FirstProbes
+from .handover import Handover
 from .owned import Conflict, Ownership, Probed, Spot
 from .plan import PlanMemory
 from .plan import plan as make_plan
 from .planned import Layer2Plan, PlanOptions
+from .rivals import EVERY, Rounds
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +38,14 @@ HANDOVER = 1.0
 """Seconds for which a node that stops answers for what nobody has taken over yet."""
 _SELDOM = 3600.0
 """Seconds between announcements of an address that a stranger announces too."""
+_REPORTED = 120.0
+"""Seconds for which a rival is reported after it was last heard; longer where a round of asking is."""
 _NEWS_SECONDS = 5.0
 """How long two nodes may both announce an address because news travel: only after that it is told."""
 _UNUSABLE = 60.0
 """Seconds until an interface on which nothing could be announced is tried again."""
+_TICK = 0.1
+_LABELS = {Verdict.FOREIGN: "stranger", Verdict.BY_GATEWAY: "gateway"}
 
 
 class Layer2Announcer:
@@ -71,6 +78,8 @@ class Layer2Announcer:
         self._yielded: dict[Spot, Yielded] = {}
         self._met: dict[Spot, Met] = {}
         self._suspected: dict[Spot, float] = {}
+        self._rounds = Rounds()
+        self._handover = Handover()
         self._unusable: dict[str, float] = {}
         self._account = Account()
         self._closing: asyncio.Event | None = None
@@ -86,10 +95,12 @@ class Layer2Announcer:
         return facts
 
     async def run(self) -> None:
-        """Probe what is new, and keep what answers running; for ever."""
+        """Probe what is new, look for rivals, hand over, and keep what answers running; for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._probes.run())
             tasks.create_task(self._responder.run())
+            tasks.create_task(self._hand_over())
+            tasks.create_task(self._look_for_rivals())
 
     async def reconcile(self, snapshot: Snapshot, facts: Facts) -> Announcement:
         """Plan, and answer for this node's part."""
@@ -101,7 +112,7 @@ class Layer2Announcer:
         self._macs = nodes_by_mac(snapshot, facts)
         self._review(memory.plan, facts)
         self._probes.want(memory.plan.first, nodes=_as_bytes(self._macs))
-        before = self._owned
+        before = {**self._owned, **self._handover.leaving}
         self._choose()
         cycle = Cycle(
             plan=memory.plan,
@@ -127,7 +138,13 @@ class Layer2Announcer:
 
     async def _carry_out(self, facts: Facts) -> Mapping[str, str]:
         """Have it answered; returns what keeps this node from it, by interface."""
-        order = Order(owned=self._owned, links=facts.links, gateways=facts.gateways, decided_at=facts.now)
+        order = Order(
+            owned=self._answered,
+            leaving=self._handover.leaving.keys(),
+            links=facts.links,
+            gateways=facts.gateways,
+            decided_at=facts.now,
+        )
         troubles = await self._responder.carry_out(order)
         self._unusable = {name: until for name, until in self._unusable.items() if facts.now < until}
         self._unusable |= dict.fromkeys(troubles, facts.now + _UNUSABLE)
@@ -143,19 +160,57 @@ class Layer2Announcer:
                     await self._closing.wait()
         await self._responder.close()
 
+    async def _hand_over(self) -> None:
+        """Go on with what time brings to those who wait for another."""
+        while True:
+            await self._clock.sleep(_TICK)
+            now = self._clock.monotonic()
+            if due := self._handover.due(now):
+                self._responder.announce(due)
+            if self._facts is not None:
+                for spot, mac in self._handover.to_tell(self._facts, now=now):
+                    self._responder.remind(spot, mac)
+            if self._handover.is_over(now):
+                self._choose()
+                self._answer()
+                self._wake()
+
+    async def _look_for_rivals(self) -> None:
+        """Ask for what is held, round by round."""
+        while True:
+            await self._clock.sleep(EVERY)
+            suspected = (*self._suspected, *self._met)
+            if spots := self._rounds.take(suspected=suspected, now=self._clock.monotonic()):
+                self._responder.ask(spots)
+
     async def _probe(self, spot: Spot, nodes: Collection[bytes]) -> Probed:
         return await self._responder.probe(spot, nodes=nodes)
 
     def _choose(self) -> None:
         """What to answer for: of this node's part whatever may be announced by now, and still."""
-        if self._memory is None:
+        memory, facts = self._memory, self._facts
+        if memory is None or facts is None:
             return
-        plan = self._memory.plan
-        self._owned = {
-            spot: Ownership(_SELDOM) if spot in self._met else how
+        plan, now = memory.plan, self._clock.monotonic()
+        held = {
+            spot: Ownership(_SELDOM) if spot in self._met and self._met[spot].is_foreign else how
             for spot, how in plan.held.items()
-            if spot not in self._yielded and (spot not in plan.first or self._probes.passed(spot))
+            if spot not in self._yielded
+            and (spot in self._owned or not self._handover.is_taken(spot, facts, now=now))
+            and (spot not in plan.first or self._probes.passed(spot))
         }
+        self._handover.review(held, self._owned, plan, facts, now=now)
+        self._owned = held
+        self._rounds.keep(held, now=now)
+
+    @property
+    def _answered(self) -> Mapping[Spot, Ownership]:
+        """What is held, and what is being handed over."""
+        leaving = self._handover.leaving
+        return {**self._owned, **leaving} if leaving else self._owned
+
+    def _answer(self) -> None:
+        self._responder.own(self._answered, leaving=self._handover.leaving.keys())
 
     def _review(self, plan: Layer2Plan, facts: Facts) -> None:
         """Forget what was met on the wire and holds no more."""
@@ -164,29 +219,34 @@ class Layer2Announcer:
             for spot, one in self._yielded.items()
             if spot in plan.held and facts.now < one.until and not is_heard(one.node, facts)
         }
-        self._suspected = {
-            spot: at for spot, at in self._suspected.items() if facts.now < at + FOREIGN_SECONDS
-        }
+        self._suspected = {spot: at for spot, at in self._suspected.items() if facts.now < at + _REPORTED}
         self._met = {
-            spot: one
-            for spot, one in self._met.items()
-            if spot in plan.held and facts.now < one.at + FOREIGN_SECONDS
+            spot: one for spot, one in self._met.items() if spot in plan.held and facts.now < one.until
         }
 
     def _decide(self, conflict: Conflict) -> None:
         """Somebody else says that he has an address of ours."""
         spot, mac = conflict.spot, conflict.mac.hex(":")
         memory, facts, rival = self._memory, self._facts, self._macs.get(mac)
-        if memory is None or facts is None or spot not in self._owned or rival == facts.node:
+        if memory is None or facts is None or rival == facts.node:
+            return
+        now = self._clock.monotonic()
+        if rival is not None and self._handover.heard(spot, rival, now=now):
+            self._answer()
+        if spot not in self._owned:
             return
         if self._closing is not None:
             self._let_go(spot, self._closing)
             return
         placement = memory.plan.placements[spot.address]
-        verdict, now = judge(placement, rival, facts), self._clock.monotonic()
-        metrics.CONFLICTS.labels("stranger" if rival is None else "node").inc()
-        log.info("rival", address=str(spot.address), mac=mac, node=rival, verdict=verdict.name)
+        verdict = judge(placement, rival, facts, is_gateway=conflict.is_gateway)
+        metrics.CONFLICTS.labels(_LABELS.get(verdict, "node")).inc()
+        if spot not in self._met:
+            log.info("rival", address=str(spot.address), mac=mac, node=rival, verdict=verdict.name)
         match verdict:
+            case Verdict.DEFEND if rival is not None and is_heard(rival, facts):
+                self._handover.insist(spot, now=now)
+                return
             case Verdict.DEFEND:
                 self._responder.announce([spot])
                 return
@@ -196,20 +256,29 @@ class Layer2Announcer:
             case Verdict.ADOPT:
                 plan = adopted(memory.plan, spot.address, str(rival), now=now)
                 self._memory = msgspec.structs.replace(memory, plan=plan, inputs=())
-            case Verdict.BY_NODE if now < self._suspected.setdefault(spot, now) + _NEWS_SECONDS:
+            case Verdict.BY_NODE if spot not in self._met and self._may_be_news(spot, now):
                 return
             case Verdict.BY_NODE:
-                self._met[spot] = Met(told.by_node(spot, str(rival), mac), now)
+                self._meet(spot, told.by_node(spot, str(rival), mac), now)
+            case Verdict.BY_GATEWAY:
+                self._meet(spot, told.by_gateway(spot, mac), now)
             case Verdict.FOREIGN:
-                self._met[spot] = Met(told.taken(spot, mac, announced=True), now)
+                self._meet(spot, told.taken(spot, mac, announced=True), now)
         self._choose()
-        self._responder.own(self._owned)
+        self._answer()
         self._wake()
+
+    def _may_be_news(self, spot: Spot, now: float) -> bool:
+        """Whether a node that does not own the address may only not know so yet."""
+        return now < self._suspected.setdefault(spot, now) + _NEWS_SECONDS
+
+    def _meet(self, spot: Spot, said: Refused, now: float) -> None:
+        self._met[spot] = Met(said, now + max(_REPORTED, 2 * self._rounds.seconds))
 
     def _let_go(self, spot: Spot, closing: asyncio.Event) -> None:
         """Somebody has taken over what this node leaves behind."""
         self._owned = {one: how for one, how in self._owned.items() if one != spot}
-        self._responder.own(self._owned)
+        self._answer()
         if not self._owned:
             closing.set()
 

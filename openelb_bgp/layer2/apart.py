@@ -35,9 +35,13 @@ _COUNTED_WITHIN = 1.0
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to answer for, where, and as of when that was decided (monotonic)."""
+    """What to answer for, where, and as of when that was decided (monotonic).
+
+    Those of `leaving` are not announced any more.
+    """
 
     owned: Mapping[Spot, Ownership]
+    leaving: Collection[Spot] = ()
     links: Collection[Link]
     gateways: Collection[Gateway]
     decided_at: float
@@ -83,10 +87,20 @@ class Apart:
             # It has failed meanwhile, and `changed` says so.
             return {}
 
-    def own(self, owned: Mapping[Spot, Ownership]) -> None:
-        """Own these and no others, as was just decided."""
+    def own(self, owned: Mapping[Spot, Ownership], *, leaving: Collection[Spot]) -> None:
+        """Own these and no others, as was just decided; those of `leaving` are not announced any more."""
         if (running := self._kept.running) is not None:
-            running.beside.tell(running.it.responder.own, owned)
+            running.beside.tell(running.it.own, owned, leaving)
+
+    def ask(self, spots: Collection[Spot]) -> None:
+        """Ask who else has these of what is owned."""
+        if (running := self._kept.running) is not None:
+            running.beside.tell(running.it.responder.ask, spots)
+
+    def remind(self, spot: Spot, to: str) -> None:
+        """Tell the host with that MAC alone that this node answers for an address too."""
+        if (running := self._kept.running) is not None:
+            running.beside.tell(running.it.responder.remind, spot, to)
 
     def announce(self, spots: Collection[Spot]) -> None:
         """Announce those of them that are owned in a burst."""
@@ -156,11 +170,15 @@ class _There:
             self._tick()
         self._look()
         self.responder.see(order.links, order.gateways)
-        self.responder.own(order.owned)
+        self.own(order.owned, order.leaving)
         if order.decided_at >= self._away_at and not self._trusted:
             self._trusted = True
             self.responder.answer_until(self._clock.monotonic() + self._trust)
         return self.responder.problems
+
+    def own(self, owned: Mapping[Spot, Ownership], leaving: Collection[Spot]) -> None:
+        """See `Responder.own`."""
+        self.responder.own(owned, leaving=leaving)
 
     def close(self) -> None:
         """Answer nothing more."""

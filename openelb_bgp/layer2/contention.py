@@ -27,13 +27,14 @@ class Verdict(enum.Enum):
     YIELD = "leave it to the other, whose heartbeats are not heard yet"
     ADOPT = "the other owns it from now on, as every plan says that has forgotten how often it moved"
     BY_NODE = "another node answers that does not own it: report it"
+    BY_GATEWAY = "a gateway answers for it, as a proxy: report it"
     FOREIGN = "a host that is none of our nodes has it: report it"
 
 
-def judge(placement: Placement, rival: str | None, facts: Facts) -> Verdict:
+def judge(placement: Placement, rival: str | None, facts: Facts, *, is_gateway: bool = False) -> Verdict:
     """What to do about a node (None for a stranger) that says it has an address of ours."""
     if rival is None:
-        return Verdict.FOREIGN
+        return Verdict.BY_GATEWAY if is_gateway else Verdict.FOREIGN
     own, address = facts.node, placement.address
     comes_first = rank(rival, address) < rank(own, address)
     if rival in placement.among.able:

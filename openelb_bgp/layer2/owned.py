@@ -27,10 +27,14 @@ class Ownership(msgspec.Struct, frozen=True):
 
 
 class Conflict(msgspec.Struct, frozen=True):
-    """Somebody else said that he has an address which we own, or an address that is asked for here."""
+    """Somebody else said that he has an address which we own, or an address that is asked for here.
+
+    `is_gateway`: it is a default gateway of this node.
+    """
 
     spot: Spot
     mac: bytes
+    is_gateway: bool = False
 
 
 class Handled(enum.StrEnum):

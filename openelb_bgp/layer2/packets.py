@@ -8,6 +8,8 @@ owned is not known here.
 import enum
 from ipaddress import IPv4Address, IPv6Address
 
+import msgspec
+
 from openelb_bgp.host.arp import Arp, Operation
 from openelb_bgp.host.ethernet import BROADCAST, NO_MAC
 from openelb_bgp.host.ndp import UNSPECIFIED, Advertisement, Solicitation, multicast_mac, solicited_node
@@ -123,6 +125,12 @@ def announcement(
         case IPv6Address(), Form.ADVERTISEMENT, _:
             return _unsolicited(address, mac)
     raise ValueError(f"{address} cannot be announced by a {form.value}")
+
+
+def reminder(address: Address, *, mac: bytes, to: bytes) -> Packet:
+    """What a host says to one other, by its MAC, and to nobody else: that it has the address too."""
+    form = Form.ARP_REPLY if isinstance(address, IPv4Address) else Form.ADVERTISEMENT
+    return msgspec.structs.replace(announcement(address, form, mac=mac), destination=to)
 
 
 def probe(address: Address, *, mac: bytes) -> Packet:

@@ -30,6 +30,9 @@ SILENCE = 3.0
 """Seconds for which an owner that others leave an address to may not be heard answering for it. What each
 node remembers of moves may differ: two must not leave an address to each other for ever."""
 
+PASSING = 2.0
+"""Seconds within which an address that returns to its last owner has not moved."""
+
 
 class PlacingMemory(msgspec.Struct, frozen=True, kw_only=True):
     """What saves the next placing work: what was worked out, and from which claims.
@@ -300,6 +303,9 @@ class Placer:
         if last in ("", made.owner):
             return msgspec.structs.replace(made, moves=moves)
         reason = why or self._refusal_of(last, claims, ground)
+        if before is not None and before.before == made.owner and now < before.since + PASSING:
+            # Reports crossed each other: it never left, or nobody had noticed.
+            return msgspec.structs.replace(made, moves=moves[:-1], before=last, why=reason)
         return msgspec.structs.replace(made, moves=(*moves, now), before=last, why=reason)
 
     def _contest(self, may: _May, ground: Ground) -> Contest:

@@ -13,7 +13,7 @@ import math
 import random
 import socket
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
 from openelb_bgp.host.arp import Arp
@@ -28,9 +28,19 @@ from .announcing import Announcing, Job
 from .asking import Asker, own_macs
 from .listening import Listening
 from .owned import Conflict, Handled, Ownership, Probed, Spot
-from .packets import Form, announcement, answer, asked_for, claimed, comes_from, is_answerable
+from .packets import (
+    Form,
+    announcement,
+    answer,
+    asked_for,
+    claimed,
+    comes_from,
+    is_answerable,
+    probe,
+    reminder,
+)
 from .ring import Received
-from .sockets import Unusable
+from .sockets import Port, Unusable
 
 OLDEST = 0.2
 """Seconds that a question may have waited. What piled up while the process was stopped is not answered."""
@@ -65,6 +75,7 @@ class Responder:
         self._listening = Listening(self._heard, changed=changed, opened=self._restart)
         self._announcing = Announcing(random.random)
         self._owned: Mapping[Spot, Ownership] = {}
+        self._announced: Set[Spot] = frozenset()
         self._seen: tuple[Collection[Link], Collection[Gateway]] = (), ()
         self._links: Mapping[str, Link] = {}
         self._wires: Mapping[str, _Wire] = {}
@@ -83,24 +94,24 @@ class Responder:
         """What keeps this node from announcing on an interface, by its name: a sentence each."""
         return self._listening.problems
 
-    def own(self, owned: Mapping[Spot, Ownership]) -> None:
+    def own(self, owned: Mapping[Spot, Ownership], *, leaving: Collection[Spot] = ()) -> None:
         """Own these and no others; the caller does not change the mapping afterwards.
 
-        What is lost is not answered for, nor announced, from now on. What is new is announced in a burst.
+        What is lost is not answered for, nor announced, from now on; those of `leaving` are answered for
+        only. What is new is announced in a burst.
         """
-        before = self._owned
-        if owned == before:
+        before, announced = self._announced, owned.keys() - leaving
+        if owned == self._owned and announced == before:
             return
-        self._owned = owned
+        self._owned, self._announced = owned, announced
         self._ready.clear()
-        for spot in before.keys() - owned.keys():
+        for spot in before - announced:
             self._announcing.stop(spot)
-        won = owned.keys() - before.keys()
-        for spot in owned.keys() & before.keys():
+        for spot in announced & before:
             self._announcing.change(spot, owned[spot])
         self._wires = self._wires_in_use()
         self._listening.listen(owned.keys(), self._links)
-        self._start(won)
+        self._start(announced - before)
 
     def see(self, links: Collection[Link], gateways: Collection[Gateway]) -> None:
         """The node's links and the gateways of its default routes are these now.
@@ -122,7 +133,28 @@ class Responder:
 
     def announce(self, spots: Iterable[Spot]) -> None:
         """Announce those of them that are owned in a burst: somebody else has said that he has them."""
-        self._start(spot for spot in spots if spot in self._owned)
+        self._start(spot for spot in spots if spot in self._announced)
+
+    def ask(self, spots: Iterable[Spot]) -> None:
+        """Ask who else has these of what is owned, as nobody: each who answers is a conflict."""
+        for spot, port, mac in self._speaking_for(spots):
+            port.send(build(probe(spot.address, mac=mac)))
+
+    def remind(self, spot: Spot, to: str) -> None:
+        """Tell the host with that MAC, and nobody else, that this node answers for an address too."""
+        theirs = parse_mac(to)
+        for _, port, mac in self._speaking_for([spot]):
+            if theirs is not None:
+                port.send(build(reminder(spot.address, mac=mac, to=theirs)))
+
+    def _speaking_for(self, spots: Iterable[Spot]) -> Iterator[tuple[Spot, Port, bytes]]:
+        """Those of them that are owned, and from where and which MAC."""
+        if self._clock.monotonic() > self._until:
+            return
+        for spot in spots:
+            port = self._listening.port(spot) if spot in self._owned else None
+            if port is not None:
+                yield spot, port, self._macs[spot.interface]
 
     def answer_until(self, instant: float) -> None:
         """Answer and announce nothing after that monotonic instant, unless told of a later one.
@@ -155,7 +187,7 @@ class Responder:
         return {name: _Wire(link.index, link.mac, link.up) for name in names if (link := self._links[name])}
 
     def _restart(self, interfaces: Collection[str]) -> None:
-        self._start(spot for spot in self._owned if spot.interface in interfaces)
+        self._start(spot for spot in self._announced if spot.interface in interfaces)
 
     def _start(self, spots: Iterable[Spot]) -> None:
         now = self._clock.monotonic()
@@ -224,7 +256,8 @@ class Responder:
         """The frame that answers, or why there is none."""
         said = claimed(packet)
         if said is not None and (spot := Spot(said[0], place.interface)) in self._owned:
-            self._tell(Conflict(spot, said[1]))
+            gateways = {mac for _, mac in self._asker.gateways(place.interface)}
+            self._tell(Conflict(spot, said[1], said[1] in gateways))
             return Handled.CONFLICT
         if not isinstance(packet, Arp | Solicitation) or (target := asked_for(packet)) is None:
             return Handled.NO_QUESTION

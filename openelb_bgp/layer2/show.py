@@ -4,7 +4,7 @@ Pure. Who answers, Speakers report; who could, follows from the objects and from
 report. Only the speakers themselves know who is alive.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import ip_network
 
 import msgspec
@@ -25,8 +25,8 @@ from .ranks import ordered
 class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One address. `owner` names more than one node for a split brain.
 
-    `candidates` are those who could answer, the first by rank in front; `not_candidates` says of every other
-    node why it could not. `problems` is what speakers say of it.
+    `candidates` are those who could answer: the one that its Service prefers, then by rank. `not_candidates`
+    says of every other node why it could not. `problems` is what speakers say of it.
     """
 
     address: str
@@ -79,10 +79,16 @@ def _row(
         owner=tuple(dict.fromkeys(name for name, _, _ in owners)),
         since=max((since for _, _, since in owners), default=""),
         interface=",".join(sorted({interface for _, interface, _ in owners})),
-        candidates=ordered(snapshot.nodes.keys() - refused.keys(), address),
+        candidates=_in_order(snapshot.nodes.keys() - refused.keys(), address, claims),
         not_candidates={node: f"{refused[node].reason}: {refused[node].message}" for node in sorted(refused)},
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def _in_order(nodes: Collection[str], address: Address, claims: Iterable[Claim]) -> tuple[str, ...]:
+    """As owners are chosen."""
+    preferred = next((one.preferred for one in claims if one.preferred), "")
+    return tuple(sorted(ordered(nodes, address), key=lambda node: node != preferred))
 
 
 def _refusal(

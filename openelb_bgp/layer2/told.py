@@ -77,6 +77,15 @@ def by_node(spot: Spot, node: str, mac: str) -> Refused:
     )
 
 
+def by_gateway(spot: Spot, mac: str) -> Refused:
+    """That a gateway answers for everything."""
+    return Refused(
+        Reason.ANSWERED_BY_GATEWAY,
+        f"the gateway {mac} answers for {spot.address} on {spot.interface}: it is announced all the same; "
+        "switch proxy ARP off there",
+    )
+
+
 def probed(spot: Spot, found: Probed, nodes: Mapping[str, str]) -> Refused | None:
     """What a first probe came to, where that is worth a word."""
     mac = "" if found.mac is None else found.mac.hex(":")
@@ -86,11 +95,7 @@ def probed(spot: Spot, found: Probed, nodes: Mapping[str, str]) -> Refused | Non
         case Holder.NODE:
             return by_node(spot, nodes.get(mac, "of ours"), mac)
         case Holder.GATEWAY:
-            return Refused(
-                Reason.ANSWERED_BY_GATEWAY,
-                f"the gateway {mac} answers for {spot.address} on {spot.interface}: it is announced all the "
-                "same; switch proxy ARP off there",
-            )
+            return by_gateway(spot, mac)
     return None
 
 

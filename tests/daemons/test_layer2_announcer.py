@@ -100,6 +100,9 @@ def test_the_heir_of_a_silent_node_answers_at_once_and_says_from_whom_and_why(la
                 f"{address(0)} moved from {other} to {OWN} on eth0 ({owner.link.mac}): {why}",
             )
         ]
+        assert (
+            REGISTRY.get_sample_value("openelb_layer2_failovers_total", {"reason": "NodeSilent"}) or 0
+        ) >= 1
 
     with_owner(lan, scenario)
 
@@ -136,6 +139,7 @@ def test_a_stranger_who_comes_later_is_reported_with_his_mac_and_not_fought(lan:
 
         await eventually(is_told, within=20, what="the report")
         assert STRANGER in owner.process.last.status.problems[0].message
+        assert REGISTRY.get_sample_value("openelb_layer2_conflicts_total", {"by": "stranger"})
         assert owner.owned == {str(address(0))}
         assert await resolve(lan.nodes[1], str(address(0))) == owner.link.mac
 
@@ -159,8 +163,8 @@ def test_a_node_that_comes_first_and_is_not_heard_of_is_yielded_to_at_once(lan: 
         fresh = msgspec.structs.replace(stable, stable_since=1e12)
         member = msgspec.structs.replace(owner.members.others[rival], interfaces={"eth0": fresh})
         owner.members = msgspec.structs.replace(owner.members, others={rival: member})
-        await owner.settle()
-        assert owner.owned == {str(address(0))}
+        owner.look()
+        await eventually(lambda: owner.owned == {str(address(0))}, within=20, what="that it has it again")
 
     with_owner(lan, scenario)
 

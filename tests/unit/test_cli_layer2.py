@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from openelb_bgp.cli.layer2 import command
 from openelb_bgp.files.database import Database
+from openelb_bgp.model import keys
 from openelb_bgp.model.meta import Kind, ref
 from openelb_bgp.model.statuses import (
     InterfaceStatus,
@@ -105,3 +106,13 @@ def test_json_says_of_every_other_node_why_it_is_no_candidate(folder: Path) -> N
     assert [(node, why.partition(":")[0]) for node, why in local["notCandidates"].items()] == [
         ("n1", "NoLocalEndpoint")
     ]
+
+
+def test_the_node_that_a_service_prefers_comes_first(folder: Path) -> None:
+    manifests = folder / "manifests" / "all.yaml"
+    preferred = service("web", pool="lan", annotations={keys.PREFERRED_NODE_ANNOTATION: "n3"})
+    others = [one for one in yaml.safe_load_all(manifests.read_text()) if one["metadata"]["name"] != "web"]
+    documents = [*others, preferred, endpoints("web", "n1", "n2")]
+    manifests.write_text("---\n".join(map(yaml.safe_dump, documents)))
+    (web, *_) = json.loads(run(folder, "-o", "json").stdout)
+    assert web["candidates"] == ["n3", "n1", "n2"]

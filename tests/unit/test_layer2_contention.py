@@ -49,10 +49,11 @@ def test_of_two_that_are_settled_the_first_by_hash_goes_on_and_of_others_the_set
     assert verdict(SECOND, FIRST, heard=False, settled={SECOND}) is Verdict.YIELD
 
 
-def test_a_stranger_is_reported_and_so_is_a_node_that_is_heard_and_cannot_own_it() -> None:
+def test_a_stranger_is_reported_and_so_are_a_gateway_and_a_node_that_is_heard_and_cannot_own_it() -> None:
     lan = Lan(count=2, services=1)
     placement = lan.plan(FIRST).placements[address(0)]
     assert judge(placement, None, lan.facts(FIRST)) is Verdict.FOREIGN
+    assert judge(placement, None, lan.facts(FIRST), is_gateway=True) is Verdict.BY_GATEWAY
     alone = msgspec.structs.replace(
         placement, among=Contest(able=frozenset({FIRST}), settled=frozenset({FIRST}))
     )

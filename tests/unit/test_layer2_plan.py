@@ -145,6 +145,20 @@ def test_an_address_moves_three_times_in_three_minutes_and_then_stays_while_its_
     assert lan.owners() == {address(0): home}
 
 
+def test_what_returns_at_once_because_reports_crossed_has_not_moved() -> None:
+    lan = Lan(services=1)
+    home, second, *_ = ordered(lan.nodes, address(0))
+    lan.owners()
+    for _ in range(5):
+        lan.nodes[home] = drained(home)
+        assert lan.owners() == {address(0): second}
+        lan.now += 0.1
+        lan.nodes[home] = node(home)
+        assert lan.owners() == {address(0): home}
+        lan.now += 10
+    assert lan.memory[second].plan.placements[address(0)].moves == ()
+
+
 def test_one_that_saw_more_moves_than_the_owner_takes_what_nobody_answers_for() -> None:
     lan = Lan(services=1)
     home, second, *_ = ordered(lan.nodes, address(0))
@@ -153,7 +167,7 @@ def test_one_that_saw_more_moves_than_the_owner_takes_what_nobody_answers_for() 
     for one in (drained(home), node(home), drained(home), node(home)):
         lan.nodes[home] = one
         lan.plan(home)
-        lan.now += 1
+        lan.now += 3
     lan.answering = frozenset({address(0)})
     assert lan.owners(home) == {address(0): home}
     waiting = lan.plan(home)

@@ -1,5 +1,6 @@
 """The tour of layer2: ARP and NDP on a plain switched LAN, and what goes wrong there."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -7,7 +8,7 @@ from collections.abc import Collection, Mapping
 from lab.faults import partitioned
 from lab.lab import Lab
 from lab.steps.lan import holders, moves
-from lab.steps.lan.crowd import Crowd, assemble
+from lab.steps.lan.crowd import Crowd, addresses_of, assemble
 from lab.steps.lan.failover import STAY, Strike, busiest, cost, expect_failover, fail_over, told
 from lab.steps.lan.look import LAYER2, Holders, await_one_each, believed
 from lab.steps.lan.strikes import paused, speaker_killed, unplugged
@@ -20,6 +21,8 @@ CROWD = Crowd(LAYER2, like="shop", count=50)
 GRATUITOUS = 30.0
 """Seconds between two announcements that nobody asked for, by default: two that believe to have an address
 have settled it on the wire by then."""
+_FIRST = ("shop", "web", "web-local")
+"""The Services that are there from the start."""
 _OF_ALL = 200.0
 """Requests per second of each client to all of the crowd."""
 _FEWEST = 10
@@ -30,7 +33,22 @@ _SIDES = {"client": ("node1", "node2"), "client2": ("node3", "node4")}
 
 def who_holds_what(lab: Lab) -> Finding:
     """The addresses of three Services in both families."""
-    return holders.who_has_what(lab, LAYER2, ("shop", "web", "web-local"))
+    return holders.who_has_what(lab, LAYER2, _FIRST)
+
+
+def the_command_shows_it(lab: Lab) -> Finding:
+    """`openelb-bgp layer2` names the node that answers for each address, and who would come next."""
+    held = await_one_each(lab, LAYER2, addresses_of(lab, *_FIRST))
+    text = lab.look("layer2")
+    shown = {row["address"]: row for row in json.loads(lab.look("layer2", "-o", "json"))}
+    seen = {address: " ".join(shown[address]["owner"]) for address in held}
+    expect(seen == held, expected=f"the owners {held}", seen=seen)
+    return Finding(
+        f"{len(held)} addresses: their owners, since when and on which interface, and all candidates.",
+        (),
+        (),
+        text=text.rstrip(),
+    )
 
 
 def addresses_spread(lab: Lab) -> Finding:
@@ -138,6 +156,11 @@ LAYER2_TOUR: tuple[Step, ...] = (
         "Who holds what",
         "Three dual-stack Services: asked by ARP and NDP, and looked up at the clients.",
         who_holds_what,
+    ),
+    Step(
+        "openelb-bgp layer2 shows it",
+        "Each address: its owner, since when, on which interface, who comes next.",
+        the_command_shows_it,
     ),
     Step(
         "A hundred addresses spread",

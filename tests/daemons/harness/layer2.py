@@ -66,7 +66,7 @@ class Owner:
     def hear(self, name: str, mac: str, *, alive: bool = True) -> None:
         """Another node's heartbeats begin, or end."""
         heard = MemberInterface(
-            name="eth0", mac=mac, addresses=self.link.addresses[:1], alive=alive, stable_since=0.0
+            name="eth0", mac=mac, addresses=self.link.addresses, alive=alive, stable_since=0.0
         )
         self.nodes = {**self.nodes, name: node(name)}
         others = {**self.members.others, name: Member(node=name, interfaces={"eth0": heard})}

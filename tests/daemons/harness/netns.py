@@ -75,8 +75,12 @@ class Lan:
 
     def set_carrier(self, member: Namespace, *, up: bool) -> None:
         """Plug a member's cable in or out, at the switch."""
-        port = _port((*self.routers, *self.nodes).index(member))
+        (port,) = self.ports(member)
         self.switch.run("ip", "link", "set", port, "up" if up else "down")
+
+    def ports(self, *members: Namespace) -> list[str]:
+        """The switch's ports that members are plugged into."""
+        return [_port((*self.routers, *self.nodes).index(member)) for member in members]
 
     def remove(self) -> None:
         """Kill what runs inside, and delete everything."""
