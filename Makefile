@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 LAB ?= ecmp
 MODE ?= files
+AT ?= client
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 
@@ -29,6 +30,10 @@ setup:  ## install what the tests and the demo need (FRR, gobgpd, an API server,
 demo:  ## build a lab, tour it with real packets, leave it up (LAB=ecmp|layer2|vip, MODE=files|kubernetes)
 	@hack/setup $(if $(filter kubernetes,$(MODE)),demo-kubernetes,demo)
 	@hack/as-root $(PYTHON) -m lab demo --lab $(LAB) --mode $(MODE)
+
+.PHONY: at
+at:  ## open a shell in a node of the lab that is up (AT=leaf1|node1|client..., LAB= if several are)
+	@hack/as-root $(PYTHON) -m lab at $(if $(filter command line,$(origin LAB)),--lab $(LAB)) $(AT)
 
 .PHONY: demo-down
 demo-down:  ## remove the labs that `make demo` left up

@@ -1,6 +1,6 @@
-"""The lab's command line: `python -m lab up | status | demo | down`.
+"""The lab's command line: `python -m lab up | demo | status | at | down`.
 
-Thin: what the commands do is in `lab.py` and `tour.py`.
+Thin: what the commands do is in `lab.py`, `tour.py` and `inside.py`.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from lab import lab, state
+from lab import inside, lab, state
 from lab.errors import LabError
 from lab.show import Screen, terminal
 from lab.tour import tour
@@ -97,16 +97,38 @@ def status() -> None:
     Screen(terminal()).labs(state.labs(), leftovers=state.leftovers())
 
 
+@main.command(context_settings={"ignore_unknown_options": True})
+@_which(required=False)
+@click.argument("place")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def at(name: str | None, place: str, command: tuple[str, ...]) -> None:
+    """Run a command in a node of the lab that is up, or a shell: leaf1, node1, client ..."""
+    found = [folder for folder in state.labs() if folder.kept and _is_called(folder, name)]
+    if len(found) != 1:
+        names = ", ".join(folder.path.name for folder in found)
+        raise LabError(
+            f"several labs are up, choose by --lab: {names}" if found else "no lab is up; `make demo`"
+        )
+    made = lab.open_lab(found[0])
+    os.chdir(made.folder.path)
+    argv = inside.argv_at(made, place, command)
+    os.execvpe(argv[0], argv, inside.environment_at(made, place))
+
+
 @main.command()
 @_which(required=False)
 def down(name: str | None) -> None:
     """Remove the labs that were left up, and what crashed ones left behind."""
     removed = list(lab.clean_up())
     for folder in state.labs():
-        if folder.kept and name in (None, folder.lab, folder.id, folder.path.name):
+        if folder.kept and _is_called(folder, name):
             lab.take_down(folder)
             removed.append(folder.path.name)
     click.echo(f"removed {', '.join(removed)}" if removed else "there was no lab to remove")
+
+
+def _is_called(folder: state.LabFolder, name: str | None) -> bool:
+    return name in (None, folder.lab, folder.id, folder.path.name)
 
 
 @contextmanager
