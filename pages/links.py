@@ -10,6 +10,7 @@ from posixpath import dirname, join, normpath, relpath
 
 AT_THE_TOP: Mapping[str, str] = {
     "README.md": "index.md",
+    "README.zh.md": "zh/index.md",
     "CONTRIBUTING.md": "development.md",
     "CHANGELOG.md": "changelog.md",
     "LICENSE": "license.md",

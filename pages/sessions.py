@@ -9,8 +9,9 @@ A block of commands is fenced as `console`, and marked by a comment on the line 
 
 A line that begins with a prompt (`leaf1#`, `node1$`) is a command, run at that place of the lab; the lines
 that follow are what it prints. In these `…` stands for anything within a line, and a line of it alone for any
-lines. `<!-- lab: ecmp kubernetes -->` wants the lab with an API server. `<!-- not run: why -->` says that a
-block cannot be run in a lab, and why.
+lines. `<!-- lab: ecmp kubernetes -->` wants the lab with an API server, `<!-- folder: shop -->` the manifests
+that the same page shows, `<!-- demo: ecmp -->` the whole tour; their prompt is `$` alone. What cannot be run
+says so, and why: `<!-- not run: why -->`.
 """
 
 import re
@@ -18,9 +19,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-_MARK = re.compile(r"^ *<!-- (?P<how>lab|not run): (?P<what>[^>]*?) -->$")
+_MARK = re.compile(r"^ *<!-- (?P<how>lab|folder|demo|not run): (?P<what>[^>]*?) -->$")
 _FENCE = re.compile(r"^ *(?P<fence>`{3,}|~{3,})(?P<language>[a-z]*)")
-_PROMPT = re.compile(r"^(?P<place>[a-z][a-z0-9]*)[#$] (?P<line>.+)$")
+_PROMPT = re.compile(r"^(?P<place>(?:[a-z][a-z0-9]*)?)[#$] (?P<line>.+)$")
 _ANYTHING = "…"
 
 
@@ -34,13 +35,13 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
-    """A fenced block. `lab` holds the words of its mark, empty without; `reason` why it is not run."""
+    """A fenced block. `how` is what its mark says of where it is run, empty without, and `what` the rest."""
 
     language: str
     text: str
     number: int
-    lab: tuple[str, ...] = ()
-    reason: str = ""
+    how: str = ""
+    what: str = ""
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -67,11 +68,8 @@ def blocks(page: str) -> Iterator[Block]:
 
 
 def _block(language: str, text: str, number: int, mark: re.Match[str] | None) -> Block:
-    if mark is None:
-        return Block(language=language, text=text, number=number)
-    if mark["how"] == "lab":
-        return Block(language=language, text=text, number=number, lab=tuple(mark["what"].split()))
-    return Block(language=language, text=text, number=number, reason=mark["what"])
+    said = {"how": mark["how"], "what": mark["what"]} if mark else {}
+    return Block(language=language, text=text, number=number, **said)
 
 
 def _commands(lines: Sequence[str], first: int) -> Iterator[Command]:

@@ -4,7 +4,7 @@
 # The checkout, wherever the caller stands.
 PROJECT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 
-# Everything that setup makes outside the checkout lives here (README: "What is put where").
+# Everything that setup makes outside the checkout lives here (docs/start.md: "What is put where").
 OPENELB_BGP_CACHE=${OPENELB_BGP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/openelb-bgp}
 export OPENELB_BGP_CACHE
 

@@ -15,9 +15,14 @@ from pages.sessions import Block, Command, agrees, blocks
 
 TOP = Path(__file__).parents[2]
 PAGES = [*sorted(TOP.glob("README*.md")), *sorted((TOP / "docs").rglob("*.md"))]
-RUN = [(page.relative_to(TOP), block) for page in PAGES for block in blocks(page.read_text()) if block.lab]
+RUN = [
+    (page.relative_to(TOP), block)
+    for page in PAGES
+    for block in blocks(page.read_text())
+    if block.how == "lab"
+]
 # A lab is built once, and one at a time.
-RUN.sort(key=lambda one: one[1].lab)
+RUN.sort(key=lambda one: one[1].what)
 WITHIN = 30.0
 """Seconds in which a page's words come true: sessions come up, statuses follow."""
 
@@ -64,7 +69,7 @@ def expect_printed(lab: Lab, page: Path, command: Command) -> None:
 @pytest.mark.parametrize(("page", "block"), RUN, ids=[f"{page}:{block.number}" for page, block in RUN])
 def test_prints_what_the_page_says(labs: Labs, page: Path, block: Block) -> None:
     assert block.commands, "a block that is run has prompts"
-    lab = labs(block.lab)
+    lab = labs(tuple(block.what.split()))
     for command in block.commands:
         expect_printed(lab, page, command)
 

@@ -30,13 +30,8 @@ helm install
 
 def test_blocks_are_found_with_their_marks() -> None:
     first, second, third = blocks(PAGE)
-    assert (first.language, first.lab, first.reason, first.number) == (
-        "console",
-        ("ecmp", "kubernetes"),
-        "",
-        4,
-    )
-    assert (second.language, second.lab, second.reason) == ("sh", (), "it needs a registry")
+    assert (first.language, first.how, first.what, first.number) == ("console", "lab", "ecmp kubernetes", 4)
+    assert (second.language, second.how, second.what) == ("sh", "not run", "it needs a registry")
     assert third == Block(language="yaml", text="a: b", number=18)
 
 
