@@ -109,6 +109,7 @@ class Screen:
                 if lab.cluster is None
                 else _in_cluster(lab.cluster, "bgppeer" if lab.routers else "eip")
             ),
+            ("a shell in any of its nodes", f"make at AT={next(iter(lab.routers), lab.nodes[0])}"),
             ("the end", "make demo-down"),
         ):
             self._console.print(f"  [dim]# {escape(what)}[/]")

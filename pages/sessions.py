@@ -11,7 +11,7 @@ A line that begins with a prompt (`leaf1#`, `node1$`) is a command, run at that 
 that follow are what it prints. In these `…` stands for anything within a line, and a line of it alone for any
 lines. `<!-- lab: ecmp kubernetes -->` wants the lab with an API server, `<!-- folder: shop -->` the manifests
 that the same page shows, `<!-- demo: ecmp -->` the whole tour; their prompt is `$` alone. What cannot be run
-says so, and why: `<!-- not run: why -->`.
+says so, and why: `<!-- not run: why -->`. `run` and `run by` mark blocks that other tests take care of.
 """
 
 import re
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-_MARK = re.compile(r"^ *<!-- (?P<how>lab|folder|demo|not run): (?P<what>[^>]*?) -->$")
+_MARK = re.compile(r"^ *<!-- (?P<how>lab|folder|demo|run|run by|not run): (?P<what>[^>]*?) -->$")
 _FENCE = re.compile(r"^ *(?P<fence>`{3,}|~{3,})(?P<language>[a-z]*)")
 _PROMPT = re.compile(r"^(?P<place>(?:[a-z][a-z0-9]*)?)[#$] (?P<line>.+)$")
 _ANYTHING = "…"

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from lab.lab import take_down
 from lab.state import labs
 from pages.sessions import agrees, blocks
@@ -28,6 +30,7 @@ def _take_down(printed: str) -> None:
             take_down(folder)
 
 
+@pytest.mark.timeout(600)
 def test_prints_what_the_readme_shows() -> None:
     (block,) = (block for block in blocks((TOP / "README.md").read_text()) if block.how == "demo")
     (command,) = block.commands

@@ -1,4 +1,4 @@
-"""The Chinese pages keep beside the English: the same headings, tables and commands, and every link's target."""
+"""The Chinese pages keep beside the English: the same headings, tables, commands, and names in the text."""
 
 import re
 from pathlib import Path
