@@ -174,6 +174,20 @@ def test_neither_speaker_nor_gobgpd_takes_a_route_from_the_pages_router(
     _expect_nothing_lost(request.getfixturevalue(router), blow)
 
 
+@pytest.mark.parametrize("command", marked("routers/frr.md")["look: vtysh"].splitlines())
+def test_frr_knows_the_commands_to_look_with(frr: Lab, command: str) -> None:
+    _await_all_next_hops(frr)
+    said = frr.routers[ROUTER].vtysh(command)
+    assert not any(error in said for error in ("% Unknown", "% Ambiguous", "% Command"))
+
+
+@pytest.mark.parametrize("command", marked("routers/bird.md")["look: birdc"].splitlines())
+def test_bird_knows_the_commands_to_look_with(bird: Lab, command: str) -> None:
+    _await_all_next_hops(bird)
+    said = _bird_says(bird, command)
+    assert not any(error in said for error in ("syntax error", "not found", "Network not"))
+
+
 def test_the_pages_frr_finds_a_dead_node_by_bfd(tmp_path: Path) -> None:
     with _frr(tmp_path, "file: frr-bfd.conf") as lab:
         _ask_for_bfd(lab)
