@@ -1,8 +1,8 @@
 """Writes what of the Helm chart follows from the other manifests, and manifests/install.yaml (`make chart`).
 
-The definitions are copied: Helm takes them from no other place. Rights and admission are templates made from
-the base: they differ by the namespace, and by what switches them off. Both workloads, in which values have
-many a say, are written by hand; a test renders them beside the base.
+Definitions, alerts and dashboard are copied: Helm takes files from no other place. Rights and admission are
+templates made from the base: they differ by the namespace, and by what switches them off. Both workloads, in
+which values have many a say, are written by hand; a test renders them beside the base.
 """
 
 import re
@@ -40,8 +40,14 @@ def _template(name: str, condition: str) -> str:
 
 
 def definitions() -> dict[str, str]:
-    """The definitions' files, by their names."""
-    return {path.name: path.read_text() for path in sorted((MANIFESTS / "crds").glob("*_*.yaml"))}
+    """The definitions' files, by their names; `helm show crds` prints them end to end, as they are."""
+    found = sorted((MANIFESTS / "crds").glob("*_*.yaml"))
+    return {path.name: f"---\n{path.read_text()}" for path in found}
+
+
+def observability() -> dict[str, str]:
+    """The files of alerts and dashboard, by their names."""
+    return {path.name: path.read_text() for path in sorted((MANIFESTS / "grafana").iterdir())}
 
 
 def install_file() -> str:
@@ -52,7 +58,11 @@ def install_file() -> str:
 
 def main() -> None:
     """Write every file."""
-    for folder, files in (("templates", templates()), ("crds", definitions())):
+    for folder, files in (
+        ("templates", templates()),
+        ("crds", definitions()),
+        ("files", observability()),
+    ):
         (MANIFESTS / "chart" / folder).mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (MANIFESTS / "chart" / folder / name).write_text(text)

@@ -1,6 +1,7 @@
 """What Helm makes of our chart. Rendering needs no cluster; what does is given a kubeconfig."""
 
 import json
+import shlex
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from lab.cluster.plane import Plane
 from lab.cluster.programs import helm
 
 from .rendered import MANIFESTS, Object
@@ -69,8 +71,7 @@ def try_helm(
     *arguments: str, stdin: str = "", folder: Path | None = None, kubeconfig: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """helm, run to its end. What it keeps goes into `folder`, where it keeps anything."""
-    kept = str(folder or "/nonexistent")
-    homes = {f"HELM_{name}_HOME": kept for name in ("CACHE", "CONFIG", "DATA")}
+    homes = _homes(folder or Path("/nonexistent"))
     return subprocess.run(
         (helm(), *arguments),
         input=stdin,
@@ -78,8 +79,22 @@ def try_helm(
         text=True,
         timeout=120,
         check=False,
-        env={"HOME": kept, "PATH": "/usr/bin:/bin", "KUBECONFIG": str(kubeconfig or "/dev/null"), **homes},
+        env={"PATH": "/usr/bin:/bin", "KUBECONFIG": str(kubeconfig or "/dev/null"), **homes},
     )
+
+
+def _homes(folder: Path) -> dict[str, str]:
+    return {"HOME": str(folder), **{f"HELM_{name}_HOME": str(folder) for name in ("CACHE", "CONFIG", "DATA")}}
+
+
+def on_the_path(plane: Plane, folder: Path) -> str:
+    """Shell by which the words kubectl and helm mean the admin's of this control plane."""
+    setting = (f"{name}={value}" for name, value in _homes(folder).items())
+    commands = {
+        "kubectl": plane.kubectl(),
+        "helm": ("env", *setting, f"KUBECONFIG={plane.admin_kubeconfig}", helm()),
+    }
+    return " ".join(f'{name}() {{ {shlex.join(argv)} "$@"; }};' for name, argv in commands.items())
 
 
 def template(values: Values, *flags: str, namespace: str = NAMESPACE) -> subprocess.CompletedProcess[str]:

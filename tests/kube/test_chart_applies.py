@@ -9,8 +9,8 @@ import pytest
 from .charts import CHART, NAMESPACE, OPENELBS, settings, template, templated, try_helm
 from .harness.cleaning import make_namespace
 from .harness.control_plane import ControlPlane
+from .prometheus_kinds import prometheus_crds
 from .rendered import MANIFESTS
-from .service_monitors import service_monitor_crd
 
 _ONE_NODE: Mapping[str, Any] = {
     "controller.replicas": 1,
@@ -26,6 +26,8 @@ _MONITORED: Mapping[str, Any] = {
     "serviceMonitor.labels": {"release": "prometheus"},
     "serviceMonitor.interval": "30s",
     "serviceMonitor.scrapeTimeout": "10s",
+    "prometheusRule.enabled": True,
+    "dashboard.enabled": True,
 }
 _PLACED: Mapping[str, Any] = {
     "speaker.nodeSelector": {"edge": "true"},
@@ -71,7 +73,8 @@ def cluster(control_plane: ControlPlane) -> ControlPlane:
     """A control plane with our namespace and every definition that the chart's objects are of."""
     make_namespace(control_plane.api, NAMESPACE)
     control_plane.kubectl("apply", "-k", str(MANIFESTS / "crds"))
-    control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(service_monitor_crd()))
+    for definition in prometheus_crds():
+        control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(definition))
     control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     return control_plane
 

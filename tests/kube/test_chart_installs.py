@@ -15,7 +15,7 @@ from lab.cluster.api import Api
 from tests.daemons.harness.manifests import bgp_conf, bgp_peer, eip
 from tests.daemons.harness.waiting import wait_until
 
-from .charts import CHART, NAMESPACE, OPENELBS, RELEASE, settings, templated, try_helm
+from .charts import CHART, NAMESPACE, OPENELBS, RELEASE, on_the_path, settings, templated, try_helm
 from .harness.control_plane import ControlPlane
 from .rendered import BASE, MANIFESTS, Object, identity, rendered
 
@@ -58,21 +58,16 @@ def helm(try_: Callable[..., subprocess.CompletedProcess[str]]) -> Helm:
     return run
 
 
-def _generations(api: Api) -> list[int]:
-    return [
-        api.get(kind, name, namespace=NAMESPACE)["metadata"]["generation"]
-        for kind, name in (CONTROLLER, SPEAKER)
-    ]
+def _specs(api: Api) -> list[Object]:
+    """What both workloads run: where it stays the same, nothing is rolled out."""
+    return [api.get(kind, name, namespace=NAMESPACE)["spec"] for kind, name in (CONTROLLER, SPEAKER)]
 
 
-def _found(api: Api, objects: list[Object]) -> set[str]:
+def _found(plane: ControlPlane, objects: list[Object]) -> set[str]:
     """Which of these are there."""
-    there = set()
-    for obj in objects:
-        meta = obj["metadata"]
-        if api.find(obj["kind"], meta["name"], namespace=meta.get("namespace", "")):
-            there.add(identity(obj))
-    return there
+    argv = ("get", "--ignore-not-found", "-f", "-", "-o", "yaml")
+    found = yaml.safe_load(plane.kubectl(*argv, stdin=yaml.safe_dump_all(objects))) or {}
+    return {identity(obj) for obj in found.get("items", [found] if found else [])}
 
 
 async def test_a_release_is_installed_upgraded_and_gone_and_pools_stay(
@@ -80,12 +75,11 @@ async def test_a_release_is_installed_upgraded_and_gone_and_pools_stay(
 ) -> None:
     api, everything = plane.api, templated({}, "--include-crds")
     helm("install", "--create-namespace")
-    assert _found(api, everything) == {identity(obj) for obj in everything}
+    assert _found(plane, everything) == {identity(obj) for obj in everything}
     _as_the_controller_leaves_it(api)
     api.create(eip("pool", "198.51.100.0/28"))
 
     helm("upgrade", values=settings({"speaker.layer2": False, "logLevel": 1}))
-    assert _generations(api) == [2, 2]
     args = api.get(*SPEAKER, namespace=NAMESPACE)["spec"]["template"]["spec"]["containers"][0]["args"]
     assert "--enable-layer2=false" in args
     # What is the controller's to write is not taken away by an upgrade.
@@ -94,7 +88,7 @@ async def test_a_release_is_installed_upgraded_and_gone_and_pools_stay(
 
     helm("uninstall", chart=None)
     definitions = {identity(obj) for obj in everything if obj["kind"] == "CustomResourceDefinition"}
-    await wait_until(lambda: _found(api, everything) == definitions, within=60, what="all of it to go")
+    await wait_until(lambda: _found(plane, everything) == definitions, within=60, what="all of it to go")
     assert api.get("Eip", "pool")["spec"]["address"] == "198.51.100.0/28"
 
 
@@ -120,10 +114,11 @@ def _webhook_bundles(api: Api) -> list[str]:
     return [one["clientConfig"].get("caBundle", "") for one in found]
 
 
-def test_upgrading_to_the_same_values_changes_nothing(plane: ControlPlane, helm: Helm) -> None:
+def test_upgrading_to_the_same_values_rolls_nothing_out(plane: ControlPlane, helm: Helm) -> None:
     helm("install", "--create-namespace")
+    before = _specs(plane.api)
     helm("upgrade")
-    assert _generations(plane.api) == [1, 1]
+    assert _specs(plane.api) == before
 
 
 def test_what_kubectl_applied_is_taken_over_without_a_rollout(
@@ -131,18 +126,20 @@ def test_what_kubectl_applied_is_taken_over_without_a_rollout(
 ) -> None:
     plane.kubectl("apply", "-f", str(MANIFESTS / "install.yaml"))
     plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    before = _specs(plane.api)
     refused = try_("install")
     assert "cannot be imported into the current release" in refused.stderr
     helm("install", "--take-ownership")
-    assert _generations(plane.api) == [1, 1]
+    assert _specs(plane.api) == before
 
 
 def test_a_release_can_be_taken_over_by_kubectl_again(plane: ControlPlane, helm: Helm) -> None:
     helm("install", "--create-namespace", values=settings({"keepalived.enabled": False}))
+    before = _specs(plane.api)
     plane.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(BASE))
-    assert _generations(plane.api) == [1, 1]
+    assert _specs(plane.api) == before
     plane.kubectl("-n", NAMESPACE, "delete", "secret", "-l", f"owner=helm,name={RELEASE}")
-    assert _found(plane.api, rendered(BASE)) == {identity(obj) for obj in rendered(BASE)}
+    assert _found(plane, rendered(BASE)) == {identity(obj) for obj in rendered(BASE)}
 
 
 def test_a_second_release_is_refused(
@@ -163,7 +160,7 @@ def test_the_notes_say_what_is_missing_until_nothing_is(plane: ControlPlane, hel
         in first
     )
     assert "there is no Eip" in first
-    assert "NOTE" not in first
+    assert "NOTE: " not in first
     plane.kubectl("apply", "-f", "-", stdin=_documents(first))
     second = helm("upgrade")
     assert "no BgpConf named default" in second
@@ -206,7 +203,9 @@ def test_definitions_that_are_not_the_charts_are_named_with_the_command_that_hel
 
 def test_the_notes_say_what_of_a_values_file_has_no_effect_or_is_dangerous(helm: Helm) -> None:
     notes = [
-        line for line in helm("install", "--create-namespace", values=OPENELBS).splitlines() if "NOTE" in line
+        line
+        for line in helm("install", "--create-namespace", values=OPENELBS).splitlines()
+        if "NOTE: " in line
     ]
     assert [" ".join(line.split()[1:4]) for line in notes] == [
         "speaker.apiHosts opens gobgpd's",
@@ -231,3 +230,21 @@ def test_the_install_file_is_applied_in_one_go(plane: ControlPlane) -> None:
     for made in (bgp_conf(), bgp_peer("router", "192.0.2.1"), eip("pool", "198.51.100.0/28")):
         plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         plane.api.create(made)
+
+
+async def test_the_guides_commands_work_in_their_order(plane: ControlPlane, tmp_path: Path) -> None:
+    """But for waiting for pods: nothing runs them here."""
+    text = (MANIFESTS.parent / "docs" / "helm.md").read_text()
+    lines = [line for block in text.split("```sh\n")[1:] for line in block.split("```")[0].splitlines()]
+    assert len(lines) == 11
+    for line in lines:
+        if "rollout status" not in line:
+            _run_as_written(line, on_the_path(plane.plane, tmp_path))
+    everything = templated({}, "--include-crds")
+    await wait_until(lambda: _found(plane, everything) == set(), within=60, what="all of it to go")
+
+
+def _run_as_written(line: str, commands: str) -> None:
+    argv = ["bash", "-ec", f"set -o pipefail; {commands} {line}"]
+    done = subprocess.run(argv, cwd=MANIFESTS.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"

@@ -9,7 +9,7 @@ import yaml
 
 from hack.write_chart import install_file
 
-from .charts import CHART, NAMESPACE, settings, templated
+from .charts import CHART, NAMESPACE, settings, templated, try_helm
 from .rendered import MANIFESTS, SETS, Object, identity, rendered, with_component
 
 WITHOUT_KEEPALIVED = {"keepalived.enabled": False}
@@ -37,6 +37,12 @@ def _by_identity(objects: Iterable[Object]) -> dict[str, Object]:
 def test_the_chart_gives_what_the_kustomization_gives(folder: Path) -> None:
     ours = templated(settings(VALUES[folder.name]), "--include-crds", *FLAGS.get(folder.name, ()))
     assert _by_identity(ours) == _by_identity(rendered(folder))
+
+
+def test_the_definitions_that_helm_shows_are_those_of_the_manifests() -> None:
+    """Which is what kubectl is given before an upgrade."""
+    shown = yaml.safe_load_all(try_helm("show", "crds", str(CHART)).stdout)
+    assert _by_identity(shown) == _by_identity(rendered(MANIFESTS / "crds"))
 
 
 def test_quiet_edits_are_a_value(tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """What the chart's values do, OpenELB's among them, and what is said of those that cannot be used."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import yaml
 
 from .charts import OPENELBS, refusal, setting, settings, template, templated
-from .rendered import Object, containers, identity, one, pod_of
+from .rendered import MANIFESTS, Object, containers, identity, one, pod_of
 
 DIGEST = f"sha256:{'0' * 64}"
 
@@ -200,6 +202,29 @@ def test_prometheus_finds_both_by_services_of_theirs() -> None:
         }
         assert service["metadata"]["labels"] == service["spec"]["selector"] == labels
         assert "metrics" in [port["name"] for port in service["spec"]["ports"]]
+
+
+def test_alerts_and_dashboard_are_those_of_the_manifests() -> None:
+    given = {
+        "prometheusRule.enabled": True,
+        "prometheusRule.labels": {"release": "prometheus"},
+        "dashboard.enabled": True,
+        "dashboard.annotations": {"grafana_folder": "Network"},
+    }
+    objects = templated(settings(given))
+    alerts = yaml.safe_load((MANIFESTS / "grafana" / "alerts.yaml").read_text())
+    alerts["metadata"]["labels"]["release"] = "prometheus"
+    assert one(objects, "PrometheusRule", "openelb-bgp") == alerts
+    dashboard = one(objects, "ConfigMap", "openelb-dashboard")
+    assert json.loads(dashboard["data"]["openelb-bgp.json"]) == json.loads(
+        (MANIFESTS / "grafana" / "dashboard.json").read_text()
+    )
+    assert dashboard["metadata"] == {
+        "name": "openelb-dashboard",
+        "namespace": "openelb-system",
+        "labels": {"app": "openelb", "grafana_dashboard": "1"},
+        "annotations": {"grafana_folder": "Network"},
+    }
 
 
 def test_before_sidecars_were_native_keepalived_is_a_container_like_gobgpd() -> None:

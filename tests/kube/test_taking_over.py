@@ -7,7 +7,6 @@ nothing of theirs goes on running, and nothing hangs when it is deleted.
 
 import json
 import re
-import shlex
 import subprocess
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -24,16 +23,18 @@ from tests.daemons.harness.processes import Daemon
 from tests.daemons.harness.waiting import wait_until
 
 from .asking import asked_all_the_time
+from .charts import on_the_path
 from .component_account import NAMESPACE, account_of
 from .harness.control_plane import ControlPlane
 from .kubelets import Kubelets
 from .openelb_install import addresses_of, openelb_05, openelb_06, pools, services
-from .rendered import BASE, one, rendered
+from .rendered import BASE, OVERLAYS, containers, pod_of, rendered
 
 Object = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "take-over.md").read_text()
 WORKLOADS = (("Deployment", "openelb-controller"), ("DaemonSet", "openelb-speaker"))
+ALL = next(folder for folder in OVERLAYS if folder.name == "all")
 HELD = addresses_of(services())
 SOON = 60.0
 
@@ -73,11 +74,15 @@ class Cluster:
 
     def follow(self, lines: Iterable[str]) -> None:
         """Run the lines of a block of the guide, as a user in a checkout would."""
-        kubectl = shlex.join(self.plane.plane.kubectl())
+        commands = on_the_path(self.plane.plane, self.folder)
         for line in lines:
-            script = f'kubectl() {{ {kubectl} "$@"; }}; {line}'
             done = subprocess.run(
-                ["bash", "-ec", script], cwd=ROOT, capture_output=True, text=True, timeout=SOON, check=False
+                ["bash", "-ec", f"set -o pipefail; {commands} {line}"],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                timeout=SOON,
+                check=False,
             )
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
@@ -159,13 +164,13 @@ def _specs(api: Api) -> dict[str, Object]:
 async def _replaced(cluster: Cluster, fresh: dict[str, Object]) -> None:
     """What runs is ours alone, as if nothing had been there before."""
     assert _specs(cluster.api) == fresh
-    wanted = {
-        container["image"]
-        for kind, name in WORKLOADS
-        for pod in [one(rendered(BASE), kind, name)["spec"]["template"]["spec"]]
-        for container in (*pod.get("initContainers", ()), *pod["containers"])
-    }
-    await wait_until(lambda: cluster.images() == wanted, within=SOON, what="nothing but ours")
+    await wait_until(lambda: cluster.images() == _images(BASE), within=SOON, what="nothing but ours")
+
+
+def _images(folder: Path) -> set[str]:
+    """Those of a kustomization's workloads."""
+    pods = [pod_of(rendered(folder), kind, name) for kind, name in WORKLOADS]
+    return {each["image"] for pod in pods for each in containers(pod).values()}
 
 
 async def _kept_by_our_controller(cluster: Cluster) -> None:
@@ -257,6 +262,25 @@ async def test_from_06_by_helm(cluster: Cluster, fresh: dict[str, Object]) -> No
     assert (asked.refused("Eip"), asked.refused("Service")) == ([], [])
     assert cluster.kubelets.least >= 1
     assert cluster.api.items("Secret", namespace=NAMESPACE, labelSelector="owner=helm") == []
+    await _kept_by_our_controller(cluster)
+
+
+async def test_from_06_by_helm_to_our_chart(cluster: Cluster) -> None:
+    cluster.install(openelb_06(helm=True), verb="create")
+    cluster.api.create(_release())
+    await _speakers_run(cluster)
+    cluster.kubelets.count()
+    first, *rest = commands("From 0.6, installed with Helm", block=1)
+    cluster.follow([first])
+    await wait_until(lambda: cluster.refusal("Eip") == "", within=SOON, what="an Eip that may be made")
+    with asked_all_the_time(cluster.plane.api) as asked:
+        cluster.follow(rest)
+        await wait_until(lambda: cluster.images() == _images(ALL), within=SOON, what="nothing but ours")
+    assert (asked.refused("Eip"), asked.refused("Service")) == ([], [])
+    assert cluster.kubelets.least >= 1
+    for kind, name in WORKLOADS:
+        pod = cluster.api.get(kind, name, namespace=NAMESPACE)["spec"]["template"]["spec"]
+        assert not [each for each in pod["volumes"] if "secret" in each], "OpenELB's certificate"
     await _kept_by_our_controller(cluster)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from hack.write_chart import CONDITIONS, definitions, templates
+from hack.write_chart import CONDITIONS, definitions, observability, templates
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 CHART = MANIFESTS / "chart"
@@ -13,6 +13,11 @@ CHART = MANIFESTS / "chart"
 def test_the_definitions_are_those_of_the_manifests() -> None:
     written = {path.name: path.read_text() for path in (CHART / "crds").iterdir()}
     assert written == definitions(), "run `make chart`"
+
+
+def test_alerts_and_dashboard_are_those_of_the_manifests() -> None:
+    written = {path.name: path.read_text() for path in (CHART / "files").iterdir()}
+    assert written == observability(), "run `make chart`"
 
 
 def test_rights_and_admission_are_those_of_the_base() -> None:
