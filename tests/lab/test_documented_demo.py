@@ -16,10 +16,15 @@ TOP = Path(__file__).parents[2]
 WIDTH = "80"
 
 
+# Where a router changed its next hops while a connection was open; the sentence is broken by its line's time.
+_SENT_TWICE = re.compile(r" N had a connection open at a change, and( N)?\n? were sent twice\.")
+
+
 def _without_numbers(text: str) -> str:
     """Counts, times, and how often a request was sent twice or lost come out otherwise each time."""
-    text = re.sub(r"\d+(\.\d+)?( s\b)?", "N", text)
-    return re.sub(r"(N N N)( N)?$", r"\1", re.sub(r" +", " ", text), flags=re.MULTILINE)
+    text = re.sub(r" +", " ", re.sub(r"(?<![\w.])\d+(\.\d+)?( s\b)?", "N", text))
+    text = re.sub(r"(N N N)( N)? ?$", r"\1", text, flags=re.MULTILINE)
+    return _SENT_TWICE.sub(r"\1", text)
 
 
 def _take_down(printed: str) -> None:
