@@ -4,7 +4,8 @@ What many addresses have in common is worked out once (`alike`), and what has no
 is the very same object. A node that dies costs something only for its own addresses.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -32,6 +33,8 @@ node remembers of moves may differ: two must not leave an address to each other 
 
 PASSING = 2.0
 """Seconds within which an address that returns to its last owner has not moved."""
+_REPORTED_BY = 5.0
+"""Seconds after a move by which the Speakers say so."""
 
 
 class PlacingMemory(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +65,7 @@ class Placer:
     """Places the addresses of one plan.
 
     `elsewhere` are Services that other nodes must not announce yet, `placements` where everything was.
+    `reported` tells whom Speakers have named last; it is asked only where that matters.
     """
 
     def __init__(
@@ -75,7 +79,9 @@ class Placer:
         elsewhere: Mapping[Key, frozenset[str]],
         placements: Placements,
         before: PlacingMemory,
+        reported: Callable[[], Mapping[Address, str]],
     ) -> None:
+        self._reported = cache(reported)
         self._book, self._pools, self._facts = book, pools, facts
         self._eligibility, self._near, self._elsewhere = eligibility, near, elsewhere
         self._placements, self._before = placements, before
@@ -118,8 +124,8 @@ class Placer:
             for one, found in self._verdicts.items()
         )
 
-    def place(self, reported: Mapping[Address, str]) -> Placements:
-        """Every address. `reported` is whom Speakers have named last, for those never placed before.
+    def place(self) -> Placements:
+        """Every address.
 
         The very object of the last plan where no address is placed otherwise.
         """
@@ -131,7 +137,7 @@ class Placer:
         self.until.extend(one.among.until for one in self._verdicts.values())
         staying, leaving = self._concerned()
         unsure = self._unsure() | leaving
-        placed = {address: self._place(address, reported.get(address, "")) for address in unsure}
+        placed = {address: self._place(address) for address in unsure}
         self._restless = self._before.restless - unsure | {
             address for address, one in placed.items() if _is_restless(one)
         }
@@ -223,14 +229,14 @@ class Placer:
             found[address] = msgspec.structs.replace(known, refused=why)
         return found
 
-    def _place(self, address: Address, reported: str) -> Placement:
+    def _place(self, address: Address) -> Placement:
         claims = self._book.by_address[address]
         pool = claims[0].pool_name
         ground = self._near.ground(pool, address)
         among = self._verdicts[self._alike.of[address]].among
         if address in self._own:
             among = self._contest(self._may(claims, proven=False), ground)
-        before = self._placements.get(address)
+        before = self._believed(self._placements.get(address))
         now = self._facts.now
         silent = before is not None and self._is_silent(before)
         choice = choose_owner(
@@ -260,8 +266,21 @@ class Placer:
             refused=refused,
             awaited=awaited,
         )
-        made = self._with_history(made, before, reported, choice.why, claims, ground)
+        made = self._with_history(made, before, choice.why, claims, ground)
         return before if before == made and before is not None else made
+
+    def _believed(self, before: Placement | None) -> Placement | None:
+        """The same, with the owner that Speakers name if it has moved so often that it would stay with one.
+
+        Of moves between others this node may have seen more or fewer than those.
+        """
+        now, me = self._facts.now, self._facts.node
+        if before is None or now < before.since + _REPORTED_BY or before.owner == me:
+            return before
+        if len(recent_moves(before.moves, now=now)) < MOST_MOVES:
+            return before
+        said = self._reported().get(before.address, "")
+        return before if said in ("", me, before.owner) else msgspec.structs.replace(before, owner=said)
 
     def _awaited(self, choice: Choice, before: Placement | None) -> float | None:
         """Since when this node leaves the address to an owner only because it has moved so often."""
@@ -286,12 +305,11 @@ class Placer:
         self,
         made: Placement,
         before: Placement | None,
-        reported: str,
         why: Refused | None,
         claims: tuple[Claim, ...],
         ground: Ground,
     ) -> Placement:
-        """The same with how the address came to its owner. `reported` is whom a Speaker has named last."""
+        """The same with how the address came to its owner."""
         now = made.since
         moves = () if before is None else recent_moves(before.moves, now=now)
         if before is not None and before.owner == made.owner:
@@ -299,7 +317,10 @@ class Placer:
                 made, since=before.since, moves=moves, before=before.before, why=before.why
             )
         # Between two owners nobody may have been able: it has come from the last one all the same.
-        last = reported if before is None else before.owner or before.before
+        first = before is None and not self._placements
+        last = self._reported().get(made.address, "") if first else ""
+        if before is not None:
+            last = before.owner or before.before
         if last in ("", made.owner):
             return msgspec.structs.replace(made, moves=moves)
         reason = why or self._refusal_of(last, claims, ground)

@@ -127,14 +127,14 @@ class _Planner:
             elsewhere=elsewhere,
             placements=before.plan.placements,
             before=before.placing,
+            reported=lambda: reported_owners(snapshot),
         )
 
     def make(self) -> Layer2Plan:
         """The plan."""
         facts = self._facts
         me = self._eligibility.nodes.get(facts.node)
-        known = self._before.plan.placements
-        placements = self._placer.place(EMPTY if known else reported_owners(self._snapshot))
+        placements = self._placer.place()
         held = self._held(placements)
         return Layer2Plan(
             node=facts.node,

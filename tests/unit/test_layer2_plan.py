@@ -198,6 +198,29 @@ def test_one_that_saw_more_moves_than_the_owner_takes_what_that_leaves_to_it() -
     assert lan.owners() == {address(0): home}
 
 
+def test_one_that_saw_more_moves_believes_the_speakers_whom_it_would_leave_the_address_to() -> None:
+    lan = Lan(count=3, services=0)
+    home, second, third = ordered(lan.nodes, address(0))
+
+    def backed_by(*nodes: str) -> None:
+        lan.add(service("web", address(0), local=True), *nodes)
+        lan.now += 3
+
+    # Home alone sees the address go to and fro between the others, and stay with the wrong one at last.
+    for nodes in ([second], [third], [second], [third], [second, third]):
+        backed_by(*nodes)
+        lan.plan(home)
+    assert lan.plan(home).placements[address(0)].owner == third
+    assert lan.owners(home) == {address(0): second}
+    owned = Layer2Status(owned=(OwnedAddress(address=str(address(0)), interface="eth0", since=""),))
+    lan.speakers = {second: Speaker(Meta(name=second), SpeakerStatus(layer2=owned))}
+    lan.answering = frozenset({address(0)})
+    backed_by(home, second, third)
+    assert lan.plan(home).placements[address(0)].owner == second
+    backed_by(home, third)
+    assert lan.owners() == {address(0): home}
+
+
 def test_a_dead_owner_is_replaced_however_often_the_address_has_moved() -> None:
     lan = Lan(services=1)
     for _ in range(5):
