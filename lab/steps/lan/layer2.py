@@ -86,7 +86,11 @@ def network_partitioned(lab: Lab) -> Finding:
         both = watch.two_answered(healed)
     tally = watch.tally()
     outside = [one for one in tally.lost if not cut - TIMEOUT <= one.sent <= settled + TIMEOUT]
-    expect(not outside, expected="requests lost only until each side served", seen=outside)
+    expect(
+        not outside,
+        expected=f"requests lost only until each side served, {settled - cut:.2f} s after the cut",
+        seen=[(round(one.sent - cut, 2), one.address, one.error) for one in outside],
+    )
     expect(both <= GRATUITOUS, expected=f"two answer for at most {GRATUITOUS:g} s", seen=f"{both:.2f} s")
     seen = (Counter(held.values()), *map(_counted, sides.values()), Counter(after.values()))
     return Finding(
