@@ -199,9 +199,8 @@ class Layer2Announcer:
             and (spot in self._owned or not self._handover.is_taken(spot, facts, now=now))
             and (spot not in plan.first or self._probes.passed(spot))
         }
-        self._handover.review(held, self._owned, plan, facts, now=now)
-        self._owned = held
-        self._rounds.keep(held, now=now)
+        self._owned = self._handover.review(held, self._owned, plan, facts, now=now)
+        self._rounds.keep(self._owned, now=now)
 
     @property
     def _answered(self) -> Mapping[Spot, Ownership]:
@@ -232,7 +231,9 @@ class Layer2Announcer:
             return
         now = self._clock.monotonic()
         if rival is not None and self._handover.heard(spot, rival, now=now):
+            self._choose()
             self._answer()
+            self._wake()
         if spot not in self._owned:
             return
         if self._closing is not None:
