@@ -20,7 +20,7 @@ from .planned import Layer2Plan
 
 MOMENT = 2.0
 """Seconds for which an announcement is newer than any report, and for which a new owner is waited for."""
-PATIENCE = 0.5
+PATIENCE = 1.0
 """Seconds after which an address is announced again that a node which comes later has announced."""
 _SOON = 0.3
 """Seconds after which an owner that has not been heard is told."""
@@ -68,8 +68,8 @@ class Handover:
         return True
 
     def insist(self, spot: Spot, *, now: float) -> None:
-        """It is to be announced again, unless news come before."""
-        self._insisting.setdefault(spot, now + PATIENCE)
+        """It is to be announced again, unless news come before, or the other insists."""
+        self._insisting[spot] = now + PATIENCE
 
     def due(self, now: float) -> list[Spot]:
         """What is to be announced again now."""

@@ -113,12 +113,13 @@ def test_what_was_announced_by_who_dies_or_ends_is_taken_at_once(lan: Lan, who: 
 
 def test_who_comes_first_insists_unless_it_is_told_better_meanwhile(lan: Lan) -> None:
     handover = Handover()
+    handover.insist(SPOT, now=NOW - 0.3)
     handover.insist(SPOT, now=NOW)
-    handover.insist(SPOT, now=NOW + 0.3)
-    assert (handover.due(NOW + 0.4), handover.due(NOW + PATIENCE), handover.due(NOW + 2)) == ([], [SPOT], [])
+    found = [handover.due(NOW + after) for after in (PATIENCE - 0.1, PATIENCE, PATIENCE + 1)]
+    assert found == [[], [SPOT], []]
     handover.insist(SPOT, now=NOW + 3)
     handover.review({}, HELD, *seen(lan), now=NOW + 3.1)
-    assert handover.due(NOW + 4) == []
+    assert handover.due(NOW + 3 + PATIENCE) == []
 
 
 def test_a_claim_that_is_old_says_nothing_of_a_later_handover(lan: Lan) -> None:
