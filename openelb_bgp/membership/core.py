@@ -126,6 +126,8 @@ class Membership:
         self._hello.aim((Place(node, "", found[0]) for node, found in (peers or {}).items() if found), now)
         self._keep_lanes({one.name: one for one in interfaces}, now)
         self._aim(now)
+        if peers and not keyed:
+            self._void, self._void_at = True, now
         self._changed(now, urgent=True)
 
     def _keep_lanes(self, interfaces: Mapping[str, LocalInterface], now: float) -> None:

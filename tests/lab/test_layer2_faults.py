@@ -15,6 +15,7 @@ from lab.manifests import Object
 from lab.shell import wait_until
 from lab.steps.lan.crowd import addresses_of
 from lab.steps.lan.look import LAYER2, await_one_each, reported
+from lab.steps.step import await_value
 from lab.tours import TOURS
 from openelb_bgp.model import keys
 from openelb_bgp.model.meta import Kind
@@ -221,8 +222,10 @@ def test_without_a_key_nothing_is_owned_and_who_has_another_is_named(running: La
     secret.unlink()
     try:
         await_problem(running, "node1", "MembershipKeyMissing")
-        wait_until(
-            lambda: not any(reported(running, LAYER2, every).values()), within=PATIENCE, what="nothing owned"
+        await_value(
+            lambda: {one: nodes for one, nodes in reported(running, LAYER2, every).items() if nodes},
+            lambda owned: not owned,
+            expected="no address is owned",
         )
         for node in running.nodes:
             key = tmp_path / node
