@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError
 from lab.inside import printed_at
 from lab.lab import FILES, Lab, held_lab
 from lab.tours import tour_named
@@ -77,8 +76,3 @@ def test_prints_what_the_page_says(labs: Labs, page: Path, block: Block) -> None
     lab = labs(tuple(block.what.split()))
     for command in block.commands:
         expect_printed(lab, page, command)
-
-
-def test_a_place_that_the_lab_does_not_have_is_told(labs: Labs) -> None:
-    with pytest.raises(LabError, match="has no 'leaf9'; it has client, "):
-        printed_at(labs(("ecmp",)), "leaf9", "true")

@@ -21,6 +21,9 @@ class Edit(enum.StrEnum):
     GIVEN_LATER = "Sessions and live addresses stay; it counts for addresses that are given from then on."
     ROUTES = "Sessions stay; routes are advertised, changed or withdrawn within them."
     PROTOCOL = "Sessions stay; one mode withdraws the pool's addresses, and the other announces them."
+    ANNOUNCERS = (
+        "Sessions stay; nodes that are no longer chosen withdraw or hand over, others begin to announce."
+    )
     OWNERS = "No BGP session is concerned; addresses may move to another node or NIC."
     ANNOUNCEMENTS = "No BGP session is concerned, and no address moves."
     VIRTUAL_ROUTERS = "No BGP session is concerned; keepalived reloads, and addresses may have a new master."

@@ -271,7 +271,7 @@ class EipSpec(msgspec.Struct, rename="camel", kw_only=True):
             ours=True,
             default="all",
             example={"matchLabels": {"openelb.kubesphere.io/rack": "r1"}},
-            edit=Edit.ROUTES,
+            edit=Edit.ANNOUNCERS,
         ),
     ] = None
     bgp: Annotated[
