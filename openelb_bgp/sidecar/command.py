@@ -16,7 +16,8 @@ from .keepalived import KeepalivedCare
 from .kinds import GOBGPD, KEEPALIVED, KINDS, Kind, Wish, ask, open_addresses
 from .output import FileOutput, PipedOutput, open_log, say
 from .places import Places, lock, make_private, places
-from .supervisor import Supervisor, Task
+from .supervisor import Supervisor
+from .upkeep import Task
 
 _GOBGPD_SIGNALS = """\
 SIGTERM, SIGINT: gobgpd says goodbye to its neighbours, its routes go at once, exit code 0. A second one, or
