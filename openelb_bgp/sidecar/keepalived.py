@@ -37,6 +37,7 @@ _IDLE_SECONDS = 3.0
 _SETTLE_SECONDS = 0.3
 """A SIGHUP before its handler is there would end it."""
 _END_SECONDS = 2.0
+_NICE = -20
 _NEEDED = {12: "NET_ADMIN", 13: "NET_RAW"}
 """Bits of CapEff (capabilities(7))."""
 _VIP = re.compile(r"^\s+([0-9a-fA-F.:]+)/(32|128) dev (\S+)", re.MULTILINE)
@@ -81,6 +82,10 @@ class KeepalivedCare:
         if not self._fifo.is_fifo():
             self._fifo.unlink(missing_ok=True)
             os.mkfifo(self._fifo, 0o600)
+        # While keepalived reloads it goes back from `vrrp_priority` to what it was started with; and we must
+        # be quick to take its addresses off, too. Without SYS_NICE both stay as they are.
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, _NICE)
         # Where it puts the report that SIGJSON asks for.
         os.environ["TMPDIR"] = str(self._place.folder)
         self._pulse = Pulse()

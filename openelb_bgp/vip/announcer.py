@@ -246,5 +246,5 @@ class VipAnnouncer:
     def _held(self, made: VipPlan, observed: Observed) -> list[Spot]:
         """The addresses of Services that are here, as keepalived has set them."""
         ours = spots_of(observed.config)
-        known = made.services.keys() | self._course.doubtful
+        known = made.services.keys() | self._course.unplaced
         return [spot for spot in observed.spots if spot in ours and spot.address in known]

@@ -22,23 +22,21 @@ class Course:
     def __init__(self) -> None:
         self._moves = Moves()
         self._found: tuple[Instance, ...] | None = None
-        self._placed: frozenset[Address] = frozenset()
-
-    @property
-    def doubtful(self) -> frozenset[Address]:
+        self.unplaced: frozenset[Address] = frozenset()
         """What was found, and no plan of this process has named."""
-        return frozenset(each for one in self._found or () for each in one.addresses) - self._placed
 
     def step(self, made: VipPlan, observed: Observed, snapshot: Snapshot, *, now: float) -> Step:
         """What shall run until something changes."""
         running = instances_of(observed.config)
         if self._found is None:
             self._found = running
+            self.unplaced = frozenset(each for one in running for each in one.addresses)
         claims = made.buckets.claims
-        self._placed |= claims.keys()
+        if self.unplaced:
+            self.unplaced -= claims.keys()
         doubt = doubt_of(snapshot, node=made.node)
         return self._moves.step(
-            with_doubtful(made.instances, self._found, self._placed, doubt),
+            with_doubtful(made.instances, self._found, self.unplaced, doubt),
             running,
             led=mastered(running, observed.spots).keys(),
             used={one.router for one in made.buckets.buckets},

@@ -51,15 +51,15 @@ def doubt_of(snapshot: Snapshot, *, node: str) -> Doubt:
 
 
 def with_doubtful(
-    wanted: Iterable[Instance], found: Iterable[Instance], placed: frozenset[Address], doubt: Doubt
+    wanted: Iterable[Instance], found: Iterable[Instance], unplaced: frozenset[Address], doubt: Doubt
 ) -> tuple[Instance, ...]:
     """The wanted instances, and what is in doubt of those that were found.
 
-    `placed` are the addresses that a plan of this process has named, wherever it put them.
+    `unplaced` are their addresses that no plan of this process has named.
     """
     made = {one.name: one for one in wanted}
     for one in found:
-        kept = tuple(each for each in one.addresses if each not in placed and doubt.concerns(one, each))
+        kept = tuple(each for each in one.addresses if each in unplaced and doubt.concerns(one, each))
         if kept:
             host = made.get(one.name) or msgspec.structs.replace(one, addresses=())
             addresses = tuple(sorted({*host.addresses, *kept}))

@@ -147,7 +147,8 @@ def test_what_was_found_stays_only_where_it_is_in_doubt() -> None:
     found = (router(51, WEB), router(52, ZOO))
 
     def kept(doubt: Doubt, *placed: Address) -> dict[str, tuple[Address, ...]]:
-        made = with_doubtful([router(51, ip_address("10.0.0.7"))], found, frozenset(placed), doubt)
+        unplaced = frozenset({WEB, ZOO}) - set(placed)
+        made = with_doubtful([router(51, ip_address("10.0.0.7"))], found, unplaced, doubt)
         return {one.name: one.addresses for one in made}
 
     new = ip_address("10.0.0.7")
