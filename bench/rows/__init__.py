@@ -1,6 +1,7 @@
 """The rows of the benchmark: one module a subject, a function for each row."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -19,6 +20,7 @@ from bench.rows import (
     planning,
     speaker,
     vip,
+    vip_failover,
     wire,
 )
 
@@ -58,9 +60,14 @@ ROWS: Mapping[str, Row] = {
     "layer2-answers": Row("questions answered by an owner of 2,500 addresses", wire.answers),
     "layer2-storm": Row("20,000 ARP requests a second for others' addresses", wire.storm),
     "layer2-10k": Row("10,000 addresses of each family, a quarter owned, at rest", wire.ten_thousand),
-    "vip-100ms": Row("a vip master struck, beside keepalived by hand, 100 ms", vip.at_100_ms),
-    "vip-200ms": Row("the same at 200 ms", vip.at_200_ms),
-    "vip-1s": Row("the same at 1 s", vip.at_1_s),
+    **{
+        f"vip-{words.replace(' ', '')}-{kind}": Row(
+            f"a vip master struck, {kind}, {words}, beside keepalived by hand",
+            partial(vip_failover.failovers, kind, milliseconds, rounds),
+        )
+        for words, milliseconds, rounds in (("100 ms", 100, 15), ("200 ms", 200, 15), ("1 s", 1000, 12))
+        for kind in vip_failover.STRIKES
+    },
     "vip-1k": Row("1,000 vip addresses at once, and one more under requests", vip.thousand),
     "heartbeats": Row("heartbeats of a node at 10 and 100 members", heartbeats.at_rest),
     "layer2-speakers": Row("four speakers on a LAN with 10,000 addresses, at rest", lan.ten_thousand),
