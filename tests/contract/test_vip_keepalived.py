@@ -1,8 +1,6 @@
 """The vip announcer over a real keepalived under its sidecar: the same promises."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterable
-from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from tests.contract.process import eventually
 from tests.contract.vip import FOREIGN, SUBNET, WatchedProcess, vip_cluster, with_a_bad_pool
 from tests.contract.virtual import LoopClock
 from tests.contract.world import address
-from tests.daemons.harness.keepalived import Keepalived
+from tests.daemons.harness.keepalived import Keepalived, on_nic
 from tests.daemons.harness.netns import make_lan, sweep
 
 pytestmark = pytest.mark.asyncio(loop_factories=["real"])
@@ -36,8 +34,7 @@ class RealStage:
         return WatchedProcess(make, self._addresses, resync=resync)
 
     def _addresses(self) -> tuple[Interface, ...]:
-        (link,) = json.loads(self._kept.space.run("ip", "-j", "address", "show", "dev", "eth0"))
-        return tuple(ip_interface(f"{one['local']}/{one['prefixlen']}") for one in link["addr_info"])
+        return tuple(sorted(on_nic(self._kept.space), key=str))
 
     def cluster(self, services: Iterable[int]) -> Snapshot:
         return vip_cluster(services)

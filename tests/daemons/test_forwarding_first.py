@@ -9,23 +9,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from openelb_bgp.controller import Controller
 from openelb_bgp.forwarding import KUBE_PROXY_PORT
 from openelb_bgp.host.boot import read_boot_id
-from openelb_bgp.lib.tasks import supervised
 from openelb_bgp.model.meta import Kind
-from openelb_bgp.origin import feed, opened
-from openelb_bgp.settings import ControllerSettings, FilesSettings, SpeakerSettings
+from openelb_bgp.settings import FilesSettings, SpeakerSettings
 from openelb_bgp.sidecars import end_gobgpd
-from openelb_bgp.speaker import Speaker
 from tests.daemons.conftest import StartRouter
 from tests.daemons.harness import kernel
 from tests.daemons.harness.confs import NODE_ASN
 from tests.daemons.harness.frr import Frr
 from tests.daemons.harness.gobgp import NEW, gobgpd_binary
+from tests.daemons.harness.in_cluster import speaker_as_in_cluster
 from tests.daemons.harness.inside import run_inside
 from tests.daemons.harness.kernel import RouteDeletions
 from tests.daemons.harness.kube_proxy import KubeProxy
@@ -57,18 +53,8 @@ class Cluster:
     @contextlib.asynccontextmanager
     async def speaker(self) -> AsyncIterator[None]:
         """A speaker as in a cluster, and the controller; what gobgpd has stays when they end."""
-        async with opened(self.settings.source, node="node1", owner=True) as found:
-            origin = msgspec.structs.replace(found, in_cluster=True)
-            controller = Controller(ControllerSettings(source=self.settings.source), found)
-            speaker = Speaker(self.settings, origin)
-            work = {"feed": lambda: feed(origin), **controller.tasks(), **speaker.tasks()}
-            task = asyncio.create_task(supervised(work))
-            try:
-                yield
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-                await speaker.close()
+        async with speaker_as_in_cluster(self.settings, controls=True):
+            yield
 
     def routes(self) -> set[str]:
         """The Services to which the router's kernel has a route by the node."""

@@ -1,8 +1,9 @@
 """The sidecar over real keepalived: configurations checked, deaths cleaned up after, stalls ended."""
 
+import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,11 @@ from openelb_bgp.sidecar.errors import DaemonMissing, OrderRefused
 from openelb_bgp.sidecar.keepalived import Pulse, lacking_capabilities, vips
 from openelb_bgp.sidecar.kinds import KEEPALIVED
 from tests.daemons.harness.keepalived import Keepalived, addresses_of, config
-from tests.daemons.harness.netns import Lan
+from tests.daemons.harness.netns import Lan, Namespace
 from tests.daemons.harness.waiting import stays, wait_until
 
 WEB, API = "10.0.0.100", "10.0.0.101"
-LONG = 30.0
+LONG = 60.0
 
 
 @pytest.fixture
@@ -25,23 +26,37 @@ def two(new_lan: Callable[..., Lan]) -> Lan:
     return new_lan(nodes=2)
 
 
+@contextlib.asynccontextmanager
+async def kept_in(
+    space: Namespace, folder: Path, *arguments: str, wrapper: Sequence[str] = ()
+) -> AsyncIterator[Keepalived]:
+    """A sidecar in that node, with nothing to do yet; it is told goodbye at the end."""
+    kept = Keepalived(space, folder, *arguments, wrapper=wrapper)
+    kept.sidecar.start()
+    try:
+        await wait_until(kept.is_there, within=LONG)
+        yield kept
+    finally:
+        kept.sidecar.end(signal.SIGTERM)
+
+
 @pytest.fixture
 async def first(two: Lan, tmp_path: Path) -> AsyncIterator[Keepalived]:
-    """The sidecar of the node with the higher priority, with nothing to do yet."""
-    kept = Keepalived(two.nodes[0], tmp_path)
-    kept.sidecar.start()
-    await wait_until(kept.is_there, within=LONG)
-    yield kept
-    kept.sidecar.end(signal.SIGTERM)
+    """The sidecar of the node with the higher priority."""
+    async with kept_in(two.nodes[0], tmp_path) as kept:
+        yield kept
 
 
 @pytest.fixture
 async def second(two: Lan, tmp_path: Path) -> AsyncIterator[Keepalived]:
-    kept = Keepalived(two.nodes[1], tmp_path)
-    kept.sidecar.start()
-    await wait_until(kept.is_there, within=LONG)
-    yield kept
-    kept.sidecar.end(signal.SIGTERM)
+    async with kept_in(two.nodes[1], tmp_path) as kept:
+        yield kept
+
+
+async def serving(kept: Keepalived) -> None:
+    """Alone on its LAN, it serves WEB."""
+    await kept.configure(config(kept.space, 254, [WEB]))
+    await has(kept, WEB)
 
 
 async def has(kept: Keepalived, *wanted: str) -> None:
@@ -52,8 +67,7 @@ async def has(kept: Keepalived, *wanted: str) -> None:
 
 async def mastered(first: Keepalived, second: Keepalived) -> None:
     """Both serve WEB, the first is master."""
-    await first.configure(config(first.space, 254, [WEB]))
-    await has(first, WEB)
+    await serving(first)
     await second.configure(config(second.space, 238, [WEB]))
     await wait_until(lambda: is_ready(second), within=LONG)
 
@@ -68,8 +82,7 @@ def what_it_lives_by(dump: Dump) -> tuple[int | None, int]:
 
 async def test_it_runs_only_while_there_is_an_instance(first: Keepalived) -> None:
     assert (await first.order(Command.DUMP)).pid is None
-    await first.configure(config(first.space, 254, [WEB]))
-    await has(first, WEB)
+    await serving(first)
     await first.configure("")
     await has(first)
 
@@ -80,14 +93,20 @@ async def test_it_runs_only_while_there_is_an_instance(first: Keepalived) -> Non
 
 
 async def test_what_is_the_same_in_both_configurations_is_left_alone(first: Keepalived) -> None:
-    await first.configure(config(first.space, 254, [WEB]))
-    await has(first, WEB)
+    await serving(first)
     before = await first.order(Command.DUMP)
     await first.configure(config(first.space, 254, [WEB, API]))
     await has(first, WEB, API)
-    await first.configure(config(first.space, 254, [WEB]))
-    await has(first, WEB)
+    await serving(first)
     assert what_it_lives_by(await first.order(Command.DUMP)) == what_it_lives_by(before)
+
+
+async def test_it_comes_before_others_for_a_processor_also_while_it_reloads(first: Keepalived) -> None:
+    await serving(first)
+    dump = await first.order(Command.DUMP)
+    # A reload goes back to what the parent was started with.
+    nice = {os.getpriority(os.PRIO_PROCESS, pid or 0) for pid in (dump.sidecar_pid, dump.pid, first.vrrp_pid)}
+    assert nice == {-20}
 
 
 @pytest.mark.parametrize("spoil", ["interface eth9", "virtual_router_id 0", "no_such_word"])
@@ -136,12 +155,8 @@ async def test_a_stopped_one_is_killed_and_its_addresses_go(first: Keepalived, s
 async def test_a_killed_sidecar_leaves_keepalived_at_work_and_the_next_adopts_it(
     two: Lan, tmp_path: Path
 ) -> None:
-    kept = Keepalived(two.nodes[0], tmp_path, "--log-file", str(tmp_path / "log"))
-    kept.sidecar.start()
-    try:
-        await wait_until(kept.is_there, within=LONG)
-        await kept.configure(config(kept.space, 254, [WEB]))
-        await has(kept, WEB)
+    async with kept_in(two.nodes[0], tmp_path, "--log-file", str(tmp_path / "log")) as kept:
+        await serving(kept)
         pid = (await kept.order(Command.DUMP)).pid
         kept.sidecar.end()
         await stays(lambda: kept.addresses == {WEB}, during=1.0, what="the address")
@@ -151,19 +166,13 @@ async def test_a_killed_sidecar_leaves_keepalived_at_work_and_the_next_adopts_it
         assert (dump.pid, dump.adopted) == (pid, True)
         await kept.configure(config(kept.space, 254, [WEB, API]))
         await has(kept, WEB, API)
-    finally:
-        kept.sidecar.end(signal.SIGTERM)
     assert kept.addresses == set()
 
 
 async def test_what_a_dead_one_left_goes_at_the_next_start(two: Lan, tmp_path: Path) -> None:
     """A container whose PID 1 is killed takes keepalived with it, and leaves its addresses to the node."""
-    kept = Keepalived(two.nodes[0], tmp_path, "--log-file", str(tmp_path / "log"))
-    kept.sidecar.start()
-    try:
-        await wait_until(kept.is_there, within=LONG)
-        await kept.configure(config(kept.space, 254, [WEB]))
-        await has(kept, WEB)
+    async with kept_in(two.nodes[0], tmp_path, "--log-file", str(tmp_path / "log")) as kept:
+        await serving(kept)
         pid, vrrp = (await kept.order(Command.DUMP)).pid, kept.vrrp_pid
         assert pid
         kept.sidecar.end()
@@ -173,8 +182,6 @@ async def test_what_a_dead_one_left_goes_at_the_next_start(two: Lan, tmp_path: P
         (kept.folder / "keepalived.conf").unlink()
         kept.sidecar.start()
         await has(kept)
-    finally:
-        kept.sidecar.end(signal.SIGTERM)
 
 
 async def test_a_goodbye_leaves_nothing_and_the_next_node_has_it_at_once(
@@ -197,8 +204,7 @@ async def test_an_address_that_somebody_left_is_removed_by_order_but_no_subnet(f
 
 
 async def test_a_report_tells_of_every_instance(first: Keepalived) -> None:
-    await first.configure(config(first.space, 254, [WEB]))
-    await has(first, WEB)
+    await serving(first)
     await first.order(Command.REPORT)
     report = first.folder / "keepalived.json"
     await wait_until(lambda: report.exists() and "by_hand_51" in report.read_text(), within=LONG)
@@ -206,10 +212,7 @@ async def test_a_report_tells_of_every_instance(first: Keepalived) -> None:
 
 async def test_without_net_admin_it_says_what_is_lacking_and_how_to_get_it(two: Lan, tmp_path: Path) -> None:
     without = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
-    kept = Keepalived(two.nodes[0], tmp_path, wrapper=without)
-    kept.sidecar.start()
-    try:
-        await wait_until(kept.is_there, within=LONG)
+    async with kept_in(two.nodes[0], tmp_path, wrapper=without) as kept:
         await kept.configure(config(kept.space, 254, [WEB]))
 
         async def said() -> str:
@@ -218,8 +221,6 @@ async def test_without_net_admin_it_says_what_is_lacking_and_how_to_get_it(two: 
         words = await wait_until(said, within=LONG, what="the reason")
         assert "needs the capabilities NET_ADMIN" in words
         assert "manifests/overlays/vip" in words
-    finally:
-        kept.sidecar.end(signal.SIGTERM)
 
 
 async def test_a_crash_loop_is_reported_with_the_last_lines(two: Lan, tmp_path: Path) -> None:
@@ -229,10 +230,7 @@ async def test_a_crash_loop_is_reported_with_the_last_lines(two: Lan, tmp_path: 
         "*--help*) ;;\n*) echo all is lost; exit 1 ;;\nesac\n"
     )
     broken.chmod(0o755)
-    kept = Keepalived(two.nodes[0], tmp_path, "--keepalived", str(broken))
-    kept.sidecar.start()
-    try:
-        await wait_until(kept.is_there, within=LONG)
+    async with kept_in(two.nodes[0], tmp_path, "--keepalived", str(broken)) as kept:
         await kept.configure(config(kept.space, 254, [WEB]))
 
         async def loops() -> bool:
@@ -241,8 +239,6 @@ async def test_a_crash_loop_is_reported_with_the_last_lines(two: Lan, tmp_path: 
         await wait_until(loops, within=LONG)
         dump = await kept.order(Command.DUMP)
         assert (dump.version, dump.last_output) == ("9.9", ("all is lost",))
-    finally:
-        kept.sidecar.end(signal.SIGTERM)
 
 
 async def test_a_missing_program_is_named_with_its_remedy(tmp_path: Path) -> None:
@@ -285,14 +281,8 @@ def test_nothing_is_left_on_an_interface_that_is_not_ours(lan: Lan) -> None:
 async def test_two_capabilities_are_all_it_takes(two: Lan, tmp_path: Path) -> None:
     """Those of manifests/components/vip, and no others: not to read what is not its own either."""
     only = ("setpriv", "--bounding-set=-all,+net_admin,+net_raw", "--inh-caps=-all")
-    kept = Keepalived(two.nodes[0], tmp_path, wrapper=only)
-    kept.sidecar.start()
-    try:
-        await wait_until(kept.is_there, within=LONG)
-        await kept.configure(config(kept.space, 254, [WEB]))
-        await has(kept, WEB)
+    async with kept_in(two.nodes[0], tmp_path, wrapper=only) as kept:
+        await serving(kept)
         assert kept.rights == "0000000000003000"
         kept.sidecar.send(signal.SIGTERM)
         await has(kept)
-    finally:
-        kept.sidecar.end(signal.SIGTERM)

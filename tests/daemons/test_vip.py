@@ -29,6 +29,22 @@ async def test_an_address_is_held_by_one_node_and_answers_a_client(cluster: VipC
     await wait_until(lambda: cluster.master_report(holder.name) == [WEB], within=LONG, what="its report")
 
 
+async def test_figures_tell_of_masters_transitions_advertisements_and_reloads(cluster: VipCluster) -> None:
+    holder = await cluster.one_holder(WEB)
+    backup = next(one for one in cluster.nodes if one is not holder)
+    await cluster.configured(WEB)
+    await wait_until(
+        lambda: holder.figure("adverts_sent") > 0 and backup.figure("adverts_received") > 0,
+        within=LONG,
+        what="a report of each keepalived",
+    )
+    for name, value in (("masters", 1), ("addresses", 1), ("instances", 1), ("config_refusals_total", 0)):
+        assert (name, holder.figure(name)) == (name, value)
+    assert (backup.figure("masters"), backup.figure("instances")) == (0, 1)
+    assert holder.figure('transitions_total{state="MASTER"}') >= 1
+    assert holder.figure("reloads_total") >= 1
+
+
 async def test_a_dead_node_is_replaced(cluster: VipCluster, tmp_path: Path) -> None:
     holder = await cluster.one_holder(WEB)
     other = next(one for one in cluster.nodes if one is not holder)
@@ -43,7 +59,7 @@ async def test_a_dead_node_is_replaced(cluster: VipCluster, tmp_path: Path) -> N
 
 
 async def test_a_killed_speaker_moves_no_master(cluster: VipCluster) -> None:
-    holder = await cluster.one_holder(WEB)
+    holder = await cluster.settled(WEB)
     await cluster.reached(WEB)
     before = holder.pid(), holder.config
     holder.speaker.daemon.end()

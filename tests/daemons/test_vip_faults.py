@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -176,13 +177,13 @@ async def test_a_pool_that_was_deleted_while_the_speaker_was_away_leaves_nothing
 
 
 async def test_two_clusters_with_one_vrid_serve_beside_each_other_and_say_so(
-    new_lan: Callable[..., Lan], tmp_path: Path
+    new_lan: Callable[..., Lan],
 ) -> None:
     lan = new_lan(nodes=2)
     made = []
     for index, address in enumerate(("10.0.0.100", "10.0.0.150")):
-        folder = tmp_path / str(index)
-        folder.mkdir()
+        # Below the test's own folder a socket's path would be too long.
+        folder = Path(tempfile.mkdtemp(prefix="oelb-"))
         alone = Lan(lan.switch, lan.routers, (lan.nodes[index],))
         one = VipCluster(alone, folder, port=9940 + 2 * index)
         one.write(pool(f"lan{index}", address, virtualRouterIds="7"), *services(["web"], "node1"))
@@ -257,5 +258,35 @@ async def test_without_keepalived_bgp_and_the_report_go_on(
         message = await wait_until(said, within=LONG, what="the problem")
         assert "/opt/nowhere/keepalived is not there: install keepalived" in message
         assert speaker.speaker["gobgp"]["version"]
+    finally:
+        await cluster.stop()
+
+
+async def test_an_address_that_keepalived_refuses_is_left_out_and_its_service_is_told_why(
+    new_lan: Callable[..., Lan], tmp_path: Path
+) -> None:
+    picky = tmp_path / "keepalived"
+    picky.write_text(
+        '#!/bin/sh\nfor last; do :; done\ncase "$*" in\n*--config-test*)\n'
+        f'    if grep -q "{ZOO}/" "$last"; then echo "($last: Line 7) I do not like {ZOO}"; exit 5; fi ;;\n'
+        'esac\nexec keepalived "$@"\n'
+    )
+    picky.chmod(0o755)
+    cluster = VipCluster(new_lan(nodes=1), tmp_path, "--keepalived", str(picky))
+    cluster.write(pool(), *services(NAMES, "node1"))
+    cluster.start()
+    try:
+        await cluster.one_holder(WEB)
+        (node,) = cluster.nodes
+
+        def said() -> str:
+            return node.speaker.problems("RefusedByKeepalived").get("Service shop/zoo", "")
+
+        message = await wait_until(said, within=LONG, what="the problem")
+        assert message == (
+            f"{ZOO}: keepalived refuses it: (keepalived.conf: Line 7) I do not like {ZOO}; give the Service "
+            "another address"
+        )
+        assert (ZOO in node.config, node.held) == (False, {WEB})
     finally:
         await cluster.stop()

@@ -1,15 +1,16 @@
 """keepalived under its sidecar in a node, configured by hand: what the announcer does, without it."""
 
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from ipaddress import ip_interface
 from pathlib import Path
-from typing import Any
 
-from openelb_bgp.sidecar import client
+from openelb_bgp.model.addresses import Interface
+from openelb_bgp.sidecar import addresses, client
 from openelb_bgp.sidecar.client import Command, Dump
 from openelb_bgp.sidecar.kinds import KEEPALIVED
+from tests.daemons.harness.inside import call_inside
 from tests.daemons.harness.netns import Namespace
 from tests.daemons.harness.processes import Daemon
 
@@ -44,14 +45,18 @@ vrrp_instance by_hand_{vrid} {{
 """
 
 
+def on_nic(space: Namespace, interface: str = "eth0") -> set[Interface]:
+    """Every address of an interface. Asked hundreds of times, so no process is started for it."""
+    found = call_inside(space, addresses.held)
+    return {ip_interface(f"{one.address}/{one.length}") for one in found if one.interface == interface}
+
+
 def addresses_of(space: Namespace, interface: str = "eth0") -> set[str]:
     """The addresses without a subnet on an interface, carriers left out."""
-    found: list[dict[str, Any]] = json.loads(space.run("ip", "-j", "address", "show", "dev", interface))
     return {
-        one["local"]
-        for link in found
-        for one in link.get("addr_info", ())
-        if one["prefixlen"] in (32, 128) and not one["local"].startswith(("169.254.", "fe80:"))
+        str(one.ip)
+        for one in on_nic(space, interface)
+        if one.network.prefixlen == one.max_prefixlen and not one.ip.is_link_local
     }
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from openelb_bgp.model.meta import Kind
 from openelb_bgp.sidecar import client as sidecar
 from openelb_bgp.sidecar.kinds import KEEPALIVED
+from openelb_bgp.vip.model import TOP_PRIORITY
+from openelb_bgp.vip.running import instances_of
 from tests.daemons.harness.keepalived import addresses_of
 from tests.daemons.harness.manifests import Object, eip, endpoints, node, service
 from tests.daemons.harness.netns import Lan, Namespace
@@ -45,6 +47,18 @@ class VipNode:
     def held(self) -> set[str]:
         """The Services' addresses on its NIC."""
         return addresses_of(self.space)
+
+    @property
+    def led(self) -> set[str]:
+        """The addresses for which it comes first."""
+        first = [one for one in instances_of(self.config) if one.priority == TOP_PRIORITY]
+        return {str(each) for one in first for each in one.addresses}
+
+    def figure(self, name: str) -> float:
+        """One of its metrics `openelb_bgp_vip_…`, with its labels if it has any; -1 while it is not told."""
+        _, text = self.speaker.http("/metrics")
+        found = re.search(rf"^openelb_bgp_vip_{re.escape(name)} (\S+)$", text, re.MULTILINE)
+        return float(found[1]) if found else -1.0
 
     def pid(self, file: str = "keepalived.pid") -> int:
         """keepalived's, or with `vrrp.pid` that of the process that speaks VRRP; 0 while there is none."""
@@ -133,6 +147,18 @@ class VipCluster:
         names = await wait_until(held, within=within, what=f"one holder of {addresses}")
         return self.node(names[0])
 
+    async def settled(self, address: str) -> VipNode:
+        """Return when the node that comes first for the address has it, and nothing moves by itself any more.
+
+        Whoever is started first has it before, until `preempt_delay` is over.
+        """
+
+        def first() -> VipNode | None:
+            chosen = [one for one in self.nodes if address in one.led]
+            return chosen[0] if chosen and self.holders(address) == [chosen[0].name] else None
+
+        return await wait_until(first, within=LONG, what=f"{address} on the node that comes first")
+
     async def configured(self, *addresses: str) -> None:
         """Return when every node takes part in serving these."""
 
@@ -196,8 +222,8 @@ class Pinging:
 
 
 def pool(name: str = "vips", address: str = "10.0.0.100-10.0.0.199", **vip: Any) -> Object:
-    """A vip pool, the default one, with quick elections."""
-    settings = vip or {"advertIntervalMs": 200}
+    """A vip pool, the default one, with an interval at which a busy machine loses no master."""
+    settings = {"advertIntervalMs": 1000, **vip}
     return eip(name, address, default=True, protocol="vip", interface="eth0", vip=settings)
 
 
