@@ -3,7 +3,7 @@
 No I/O: what was planned and what the wire showed comes as a `Cycle`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +14,7 @@ from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.meta import EMPTY, ObjectRef
 from openelb_bgp.model.pools import Protocol
 from openelb_bgp.model.reasons import Reason, Refused
-from openelb_bgp.model.statuses import Layer2Status, PoolStatus, Problem, SpeakerStatus
+from openelb_bgp.model.statuses import Layer2Status, OwnedAddress, PoolStatus, Problem, SpeakerStatus
 from openelb_bgp.ports import Announcement, Event
 
 from . import heard_check, metrics, told
@@ -79,6 +79,7 @@ class Account:
     def __init__(self) -> None:
         self._since: dict[Spot, str] = {}
         self._left: dict[Spot, tuple[str, float]] = {}
+        self._reported: tuple[OwnedAddress, ...] = ()
         self._silent: frozenset[Address] = frozenset()
         self._told: frozenset[Problem] = frozenset()
 
@@ -100,7 +101,7 @@ class Account:
             revision=cycle.revision,
             settled=plan.complete and not waiting and starts_until is None,
             status=SpeakerStatus(
-                layer2=Layer2Status(owned=told.owned(self._reported)),
+                layer2=Layer2Status(owned=self._reported),
                 pools=_pools(cycle),
                 draining=plan.draining,
                 problems=(*plan.problems, *met, *_host_problems(cycle)),
@@ -121,12 +122,14 @@ class Account:
             heartbeats=frozenset() if cycle.incapable else plan.heartbeats - cycle.unusable.keys(),
         )
 
-    @property
-    def _reported(self) -> dict[Spot, str]:
-        """What is held, and what has just gone to another node."""
-        return {**{spot: at for spot, (at, _) in self._left.items()}, **self._since}
-
-    def _keep_times(self, cycle: Cycle, holding: Iterable[Spot]) -> None:
+    def _keep_times(self, cycle: Cycle, holding: Collection[Spot]) -> None:
+        """What is held and since when, and what has just gone to another node."""
+        if (
+            not self._left
+            and len(holding) == len(self._since)
+            and all(map(self._since.__contains__, holding))
+        ):
+            return
         since = {spot: self._since.get(spot, cycle.now) for spot in holding}
         now, placements = cycle.facts.now, cycle.plan.placements
         for spot in self._since.keys() - since.keys():
@@ -137,6 +140,7 @@ class Account:
             spot: one for spot, one in self._left.items() if now < one[1] and spot.address in placements
         }
         self._since = since
+        self._reported = told.owned({**{spot: at for spot, (at, _) in self._left.items()}, **since})
 
     def _warnings(self, cycle: Cycle, problems: Iterable[Problem]) -> list[Event]:
         """An event for each that has not been told yet."""

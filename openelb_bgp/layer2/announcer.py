@@ -199,7 +199,9 @@ class Layer2Announcer:
             and (spot in self._owned or not self._handover.is_taken(spot, facts, now=now))
             and (spot not in plan.first or self._probes.passed(spot))
         }
-        self._owned = self._handover.review(held, self._owned, plan, facts, now=now)
+        owned = self._handover.review(held, self._owned, plan, facts, now=now)
+        if owned != self._owned:
+            self._owned = owned
         self._rounds.keep(self._owned, now=now)
 
     @property
