@@ -187,15 +187,20 @@ class Lan:
         self._push(self.now + self.random.uniform(*self.delay), to, (data, route))
 
     def _is_lost(self, source: Node, to: Node, *, by_lan: bool) -> bool:
-        if by_lan and (source.nic_cut or to.nic_cut):
-            return True
-        if not by_lan and not self.has_management:
-            return True
-        if self._side.get(source.name, 0) != self._side.get(to.name, 0):
-            return True
-        if (source.name, to.name) in self._deaf:
+        if not self.carries(source, to) if by_lan else self._is_cut_off(source, to):
             return True
         return self.random.random() < self.loss
+
+    def carries(self, source: Node, to: Node) -> bool:
+        """Whether a frame gets through on the LAN, if it is not lost."""
+        return not (source.nic_cut or to.nic_cut or self._is_apart(source, to))
+
+    def _is_cut_off(self, source: Node, to: Node) -> bool:
+        return not self.has_management or self._is_apart(source, to)
+
+    def _is_apart(self, source: Node, to: Node) -> bool:
+        is_deaf = (source.name, to.name) in self._deaf
+        return is_deaf or self._side.get(source.name, 0) != self._side.get(to.name, 0)
 
     # What is and what they think.
 

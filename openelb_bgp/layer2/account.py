@@ -10,7 +10,7 @@ import msgspec
 
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Address
-from openelb_bgp.model.facts import Facts
+from openelb_bgp.model.facts import Facts, ProbeTarget
 from openelb_bgp.model.meta import EMPTY, ObjectRef
 from openelb_bgp.model.pools import Protocol
 from openelb_bgp.model.reasons import Reason, Refused
@@ -18,20 +18,15 @@ from openelb_bgp.model.statuses import Layer2Status, OwnedAddress, PoolStatus, P
 from openelb_bgp.ports import Announcement, Event
 
 from . import heard_check, metrics, told
+from .contention import Yielded, witnesses
 from .owned import Holder, Ownership, Probed, Spot
+from .placing import SILENCE
 from .planned import Layer2Plan, Placement
 
 LINGER = 2.0
 """Seconds for which an address that went to another node is reported here too: until that node reports it."""
 _STARTING = 10.0
 """Seconds for which a node that starts counts as not settled while it has not heard who is alive."""
-
-
-class Yielded(NamedTuple):
-    """To whom an address is left, and for how long nothing need be heard of it."""
-
-    node: str
-    until: float
 
 
 class Met(NamedTuple):
@@ -114,11 +109,11 @@ class Account:
                 cycle.probe_again_at,
                 heard_check.ends_at(checks, now=facts.now),
                 *(until for _, until in self._left.values()),
-                *(one.until for one in cycle.yielded.values()),
+                *(at for one in cycle.yielded.values() if (at := one.at + SILENCE) > facts.now),
                 *(one.until for one in cycle.met.values()),
                 *cycle.unusable.values(),
             ),
-            probes=frozenset(checks) | heard_check.awaited(plan, facts),
+            probes=frozenset(checks) | heard_check.awaited(plan, facts) | _yielded(cycle),
             heartbeats=frozenset() if cycle.incapable else plan.heartbeats - cycle.unusable.keys(),
         )
 
@@ -155,6 +150,11 @@ class Account:
             for one in sorted(new)
             if one.object in refs
         ]
+
+
+def _yielded(cycle: Cycle) -> frozenset[ProbeTarget]:
+    """Where is asked whether the nodes still answer to which addresses are left."""
+    return frozenset(ProbeTarget(spot.interface, spot.address) for spot in witnesses(cycle.yielded).values())
 
 
 def _starts_until(cycle: Cycle) -> float | None:

@@ -21,9 +21,9 @@ from openelb_bgp.ports import Announcement, Clock
 from openelb_bgp.report.times import rfc3339
 
 from . import metrics, told
-from .account import Account, Cycle, Met, Yielded
+from .account import Account, Cycle, Met
 from .apart import Apart, Order
-from .contention import Verdict, adopted, is_heard, judge, nodes_by_mac
+from .contention import Verdict, Yielded, adopted, is_heard, judge, nodes_by_mac, still_yielded
 from .first_probes import FirstProbes
 from .handover import Handover
 from .owned import Conflict, Ownership, Probed, Spot
@@ -215,11 +215,7 @@ class Layer2Announcer:
 
     def _review(self, plan: Layer2Plan, facts: Facts) -> None:
         """Forget what was met on the wire and holds no more."""
-        self._yielded = {
-            spot: one
-            for spot, one in self._yielded.items()
-            if spot in plan.held and facts.now < one.until and not is_heard(one.node, facts)
-        }
+        self._yielded = still_yielded(self._yielded, plan.held, facts)
         self._suspected = {spot: at for spot, at in self._suspected.items() if facts.now < at + _REPORTED}
         self._met = {
             spot: one for spot, one in self._met.items() if spot in plan.held and facts.now < one.until
@@ -254,8 +250,7 @@ class Layer2Announcer:
                 self._responder.announce([spot])
                 return
             case Verdict.YIELD:
-                wait = 1.5 * memory.plan.held[spot].garp_interval
-                self._yielded[spot] = Yielded(str(rival), now + wait)
+                self._yielded[spot] = Yielded(str(rival), now)
             case Verdict.ADOPT:
                 plan = adopted(memory.plan, spot.address, str(rival), now=now)
                 self._memory = msgspec.structs.replace(memory, plan=plan, inputs=())

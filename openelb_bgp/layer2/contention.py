@@ -7,6 +7,8 @@ reported and not fought.
 """
 
 import enum
+from collections.abc import Container, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,7 +17,9 @@ from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.snapshot import Snapshot
 
+from .owned import Spot
 from .owners import recent_moves
+from .placing import SILENCE
 from .planned import Layer2Plan, Placement
 from .ranks import rank
 
@@ -39,12 +43,46 @@ def judge(placement: Placement, rival: str | None, facts: Facts, *, is_gateway: 
     comes_first = rank(rival, address) < rank(own, address)
     if rival in placement.among.able:
         settled = placement.among.settled
-        # Whoever faltered gives in to who did not, whatever their ranks.
-        adopts = rival in settled and (comes_first or own not in settled) and not placement.pinned
+        # Whoever faltered gives in to who did not, whatever their ranks; and whoever only keeps what has
+        # moved too often, to the heir, who remembers less of it.
+        is_first = (comes_first or own not in settled) and not placement.pinned
+        adopts = rival in settled and (is_first or rival == placement.heir)
         return Verdict.ADOPT if adopts else Verdict.DEFEND
     if is_heard(rival, facts):
         return Verdict.BY_NODE
     return Verdict.YIELD if comes_first else Verdict.DEFEND
+
+
+class Yielded(NamedTuple):
+    """To which node an address is left whose heartbeats are not heard, and since when."""
+
+    node: str
+    at: float
+
+
+def still_yielded(
+    yielded: Mapping[Spot, Yielded], held: Container[Spot], facts: Facts
+) -> dict[Spot, Yielded]:
+    """Those that go on being left: while the other is heard answering, and no heartbeats of it are.
+
+    So a node that has gone, or is cut off, leaves nothing unanswered for longer than SILENCE.
+    """
+    first = witnesses(yielded)
+    return {
+        spot: one
+        for spot, one in yielded.items()
+        if spot in held
+        and not is_heard(one.node, facts)
+        and (facts.now < one.at + SILENCE or first[one.node].address in facts.answering)
+    }
+
+
+def witnesses(yielded: Mapping[Spot, Yielded]) -> dict[str, Spot]:
+    """By node the address that was left to it first: whether that is answered for tells of all of them."""
+    first: dict[str, Spot] = {}
+    for spot, one in sorted(yielded.items(), key=lambda item: (item[1].at, str(item[0]))):
+        first.setdefault(one.node, spot)
+    return first
 
 
 def is_heard(node: str, facts: Facts) -> bool:
@@ -76,6 +114,8 @@ def adopted(plan: Layer2Plan, address: Address, owner: str, *, now: float) -> La
         before=one.owner,
         why=Refused(Reason.NOT_OWNER, f"node {owner} announces it, and comes first by hash"),
         pinned=False,
+        heir="",
+        awaited=None,
     )
     return msgspec.structs.replace(
         plan,

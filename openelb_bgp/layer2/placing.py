@@ -264,6 +264,7 @@ class Placer:
             among=among,
             pinned=choice.pinned,
             refused=refused,
+            heir=choice.heir,
             awaited=awaited,
         )
         made = self._with_history(made, before, choice.why, claims, ground)

@@ -47,8 +47,9 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     when it went from one living owner to another or to a dead one's heir, the newest last (monotonic);
     moves older than what counts are left out. `before` is the owner that it came from last, empty for none,
     and `why` the reason. It was chosen from `among`; `pinned`: because its Service asks for it. `refused`
-    is why this node does not answer for it. `awaited` is since when this node, which would own it, leaves it
-    to the owner because it has moved so often; the owner has to be heard answering meanwhile.
+    is why this node does not answer for it. `heir` would own it, had it not moved so often; empty where it
+    may move. `awaited` is since when this node, which is the heir, leaves it to the owner; the owner has to
+    be heard answering meanwhile.
     """
 
     address: Address
@@ -62,6 +63,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     among: Contest = NOBODY
     pinned: bool = False
     refused: Refused | None = None
+    heir: str = ""
     awaited: float | None = None
 
 

@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 from openelb_bgp.layer2.ranks import rank
 from openelb_bgp.layer2.sockets import NO_CAPABILITY
 from openelb_bgp.model.addresses import Family
+from openelb_bgp.model.facts import ProbeTarget
 from openelb_bgp.model.members import Members
 from openelb_bgp.model.meta import Kind, ref
 from openelb_bgp.model.reasons import Reason
@@ -146,17 +147,23 @@ def test_a_stranger_who_comes_later_is_reported_with_his_mac_and_not_fought(lan:
     with_owner(lan, scenario)
 
 
-def test_a_node_that_comes_first_and_is_not_heard_of_is_yielded_to_at_once(lan: Lan) -> None:
+def test_a_node_that_comes_first_and_is_not_heard_of_is_yielded_to_at_once_while_it_answers(lan: Lan) -> None:
     async def scenario(owner: Owner) -> None:
         rival, mac = before_us(0)[0], "02:00:00:00:00:77"
         owner.hear(rival, mac, alive=False)
         owner.add(service("web", address(0)))
         await owner.settle()
         assert owner.owned == {str(address(0))}
+        owner.process.set_facts(answering=frozenset({address(0)}))
         say(lan.nodes[1], address(0), mac)
         await eventually(lambda: owner.owned == set(), within=5, what="that it yields")
+        assert owner.process.last.probes == {ProbeTarget("eth0", address(0))}
         assert await resolve(lan.nodes[1], str(address(0))) == ""
         assert owner.process.reasons["Service shop/web"] == "NotOwner"
+        owner.process.set_facts(answering=frozenset())
+        await eventually(lambda: owner.owned == {str(address(0))}, within=20, what="that it is the owner")
+        say(lan.nodes[1], address(0), mac)
+        await eventually(lambda: owner.owned == set(), within=5, what="that it yields again")
         # Its heartbeats come back, and it has just started: the plan decides again.
         owner.hear(rival, mac)
         stable = owner.members.others[rival].interfaces["eth0"]

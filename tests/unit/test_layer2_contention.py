@@ -49,6 +49,19 @@ def test_of_two_that_are_settled_the_first_by_hash_goes_on_and_of_others_the_set
     assert verdict(SECOND, FIRST, heard=False, settled={SECOND}) is Verdict.YIELD
 
 
+@pytest.mark.parametrize("heir", [FIRST, SECOND])
+def test_who_only_keeps_what_has_moved_too_often_gives_in_to_the_heir_even_if_its_service_asks_for_that(
+    heir: str,
+) -> None:
+    keeper = FIRST if heir == SECOND else SECOND
+    lan = Lan(count=2, services=1)
+    placements = {name: lan.plan(name).placements[address(0)] for name in (heir, keeper)}
+    kept = msgspec.structs.replace(placements[keeper], owner=keeper, heir=heir)
+    taken = msgspec.structs.replace(placements[heir], owner=heir, pinned=True)
+    assert judge(kept, heir, lan.facts(keeper)) is Verdict.ADOPT
+    assert judge(taken, keeper, lan.facts(heir)) is Verdict.DEFEND
+
+
 def test_a_stranger_is_reported_and_so_are_a_gateway_and_a_node_that_is_heard_and_cannot_own_it() -> None:
     lan = Lan(count=2, services=1)
     placement = lan.plan(FIRST).placements[address(0)]
