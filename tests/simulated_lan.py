@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Interface
 
 from openelb_bgp.membership.codec import Codec, Dropped
-from openelb_bgp.membership.core import NODE_LANE, Membership, Outgoing, Route, Stale
-from openelb_bgp.membership.lanes import LocalInterface
+from openelb_bgp.membership.core import Membership, Outgoing, Stale
+from openelb_bgp.membership.lanes import NODE_LANE, LocalInterface, Route
 from openelb_bgp.membership.messages import Datagram
 from openelb_bgp.membership.timing import Timing
 from openelb_bgp.model.addresses import Address

@@ -4,12 +4,12 @@ Whoever owns it hands over what arrives, calls `poll` at `wake_at` and after wha
 sends what `take` gives. Sockets, keys and the clock are its owner's matter. `now` is seconds on one monotonic
 clock.
 
-The node's own lane, NODE_LANE, reaches others by the addresses that their Nodes have: by it nodes learn of
-each other's interfaces and make up for lost news. Who is alive is decided on the lanes of interfaces alone.
+Here it is decided whom to ask, by which way, and what follows from an answer or from none. What nodes tell
+each other of themselves is kept in `sharing`. By the node's own lane, NODE_LANE, nodes learn of each other's
+interfaces and make up for lost news; who is alive is decided on the lanes of interfaces alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -18,28 +18,15 @@ from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.members import Members
 
-from .author import Author
-from .book import Book
-from .codec import packed
-from .lanes import Lane, LocalInterface, places_on
+from .lanes import NODE_LANE, Lane, LocalInterface, Route, places_on
 from .messages import Ack, Body, Datagram, News, Ping, Record, Summary, subject_id
+from .sharing import Sharing
 from .timing import Timing
 from .view import View
 from .watch import Place, Target, Watch
 
-NODE_LANE = ""
-_MOST_AT_ONCE = 128
-"""How many records are sent to one who lacks them; the next Summary asks for the rest."""
 _PAUSES = 0.5
 """How much of the time in which others give us up a pause may last before it counts as an absence."""
-
-
-class Route(NamedTuple):
-    """By which of our interfaces and addresses something goes to an address, or has come from there."""
-
-    lane: str
-    address: Address
-    source: Address | None = None
 
 
 class Outgoing(NamedTuple):
@@ -60,16 +47,12 @@ class Membership:
         self._node = node
         self._boot = boot
         self._timing = timing
-        self._book = Book()
-        self._author = Author(node, boot, timing)
+        self._sharing = Sharing(node, boot, timing)
         self._view = View(timing, now)
         self._hello = Watch(node, timing)
         self._lanes: dict[str, Lane] = {}
         self._peers: Mapping[str, tuple[Address, ...]] | None = None
         self._open: dict[int, tuple[str, tuple[str, str]]] = {}
-        self._boots: dict[str, int] = {}
-        self._differs_since: dict[str, float] = {}
-        self._summary_at: dict[str, float] = {}
         self._sequence = 0
         self._out: list[Outgoing] = []
         self._leaving = False
@@ -77,7 +60,6 @@ class Membership:
         self._void = True
         self._patience = timing.patience
         self._void_at = now
-        self._agreed = False
         self._starting = True
         self._look_at: float | None = now
         self._promised: float | None = None
@@ -89,16 +71,6 @@ class Membership:
     def members(self) -> Members:
         """As of the last poll; the same object while nothing has changed."""
         return self._view.members
-
-    @property
-    def agrees(self) -> bool:
-        """Whether a neighbour was found to hold the same records, since this node last was void."""
-        return self._agreed
-
-    @property
-    def digest(self) -> int:
-        """Of all records held."""
-        return self._book.digest
 
     # What the world is like.
 
@@ -117,12 +89,9 @@ class Membership:
         self.notice(now)
         self._peers = peers
         if keyed and not self._keyed:
-            self._author.tell_anew()
+            self._sharing.author.tell_anew()
         self._keyed = keyed
-        self._book.keep((*(peers or {}), self._node))
-        for known in (self._boots, self._differs_since, self._summary_at):
-            for node in known.keys() - (peers or {}).keys():
-                del known[node]
+        self._sharing.keep((peers or {}).keys())
         self._hello.aim((Place(node, "", found[0]) for node, found in (peers or {}).items() if found), now)
         self._keep_lanes({one.name: one for one in interfaces}, now)
         self._aim(now)
@@ -142,7 +111,7 @@ class Membership:
                 self._lanes[name] = Lane(self._node, local, self._timing, now)
 
     def _aim(self, now: float) -> None:
-        records = [held.record for node, held in sorted(self._book.held.items()) if node != self._node]
+        records = [held.record for _, held in sorted(self._sharing.others.items())]
         for lane in self._lanes.values():
             lane.watch.aim(places_on(lane.local, records), now)
 
@@ -166,7 +135,7 @@ class Membership:
             if late >= self._timing.bound * _PAUSES:
                 lane.stable_since = None
                 lane.alive = False
-        self._void, self._void_at, self._agreed = True, now, False
+        self._void, self._void_at, self._sharing.agrees = True, now, False
         self._patience = self._timing.bound
         self._changed(now, urgent=True)
         self._look(now)
@@ -204,7 +173,7 @@ class Membership:
             void_ends if void_ends > now else None,
             wander,
             *wakes,
-            self._author.wake_at(),
+            self._sharing.author.wake_at(),
             self._look_at,
             self._view.review_at,
         )
@@ -231,7 +200,7 @@ class Membership:
             self._ask_anybody()
 
     def _ping(self, route: Route, target: Target, watch: Watch, now: float) -> None:
-        sequence = self._send(route, target.place.node, Ping(self._book.digest))
+        sequence = self._send(route, target.place.node, Ping(self._sharing.digest))
         self._open[sequence] = (route.lane, target.place.key)
         target.asked(sequence, now, watch.timing)
         if len(self._open) > 64 + 32 * len(watch.targets):
@@ -246,7 +215,7 @@ class Membership:
         # A stride that has nothing to do with the ring's neighbourhoods.
         self._wander = (self._wander + 1 + len(ring) * 3 // 8) % len(ring)
         place = ring[self._wander]
-        sequence = self._send(Route(NODE_LANE, place.address), place.node, Ping(self._book.digest))
+        sequence = self._send(Route(NODE_LANE, place.address), place.node, Ping(self._sharing.digest))
         self._open[sequence] = (NODE_LANE, place.key)
 
     def _end_void(self, now: float) -> None:
@@ -266,32 +235,31 @@ class Membership:
         if not all(watch.has_heard for watch in self._watches()):
             return False
         answers = any(any(watch.opinions.values()) for watch in self._watches())
-        return self._agreed or not answers or now >= self._void_at + self._patience
+        return self._sharing.agrees or not answers or now >= self._void_at + self._patience
 
     def _changed(self, now: float, *, urgent: bool) -> None:
-        self._author.note(now, urgent=urgent)
+        self._sharing.author.note(now, urgent=urgent)
         self._look_at = soonest(self._look_at, now + self._timing.interval / 40)
         self._touched = True
 
     def _look(self, now: float) -> None:
         self._look_at = None
-        others = {node: held for node, held in self._book.held.items() if node != self._node}
         lanes = list(self._lanes.values())
         stable = [lane.stable_since for lane in lanes]
-        self._view.look(lanes, others, own=self._author.record, void=self._void, now=now)
+        self._view.look(
+            lanes, self._sharing.others, own=self._sharing.author.record, void=self._void, now=now
+        )
         if stable != [lane.stable_since for lane in lanes]:
-            self._author.note(now, urgent=True)
+            self._sharing.author.note(now, urgent=True)
 
     def _tell(self, now: float) -> None:
         lanes = list(self._lanes.values())
-        written = self._author.write(lanes, leaving=self._leaving, void=self._starting, now=now)
-        if written is not None:
-            self._book.take(written, now)
-        due = self._author.floods(now)
+        self._sharing.write(lanes, leaving=self._leaving, void=self._starting, now=now)
+        due = self._sharing.author.floods(now)
         for attempt in due if self._keyed else ():
-            news = News(tuple(self._book.told([self._node], now)))
+            news = self._sharing.own_news(now)
             for node in self._peers or {}:
-                if self._boot_of(node):
+                if self._sharing.boot_of(node):
                     ways = self._ways(node)
                     self._send(ways[attempt % len(ways)], node, news)
 
@@ -304,20 +272,13 @@ class Membership:
         ]
         return [*places, *(Route(NODE_LANE, address) for address in (self._peers or {})[node])]
 
-    def _boot_of(self, node: str) -> int:
-        known = self._boots.get(node)
-        if known is None:
-            held = self._book.held.get(node)
-            return 0 if held is None else held.record.boot
-        return known
-
     def _send(self, route: Route, node: str, body: Body, *, to_boot: int | None = None) -> int:
         self._sequence += 1
         datagram = Datagram(
             sender=self._node,
             boot=self._boot,
             to=node,
-            to_boot=self._boot_of(node) if to_boot is None else to_boot,
+            to_boot=self._sharing.boot_of(node) if to_boot is None else to_boot,
             sequence=self._sequence,
             body=body,
         )
@@ -359,11 +320,11 @@ class Membership:
                 lane.was_asked(now)
             subject = self._subject_at(datagram.sender, route.address)
             doubts = subject is not None and lane.ready and not self._void and subject not in lane.members
-        ack = Ack(datagram.sequence, self._book.digest, doubts)
+        ack = Ack(datagram.sequence, self._sharing.digest, doubts)
         self._send(route, datagram.sender, ack, to_boot=datagram.boot)
 
     def _subject_at(self, node: str, address: Address) -> int | None:
-        held = self._book.held.get(node)
+        held = self._sharing.held.get(node)
         if held is None:
             return None
         for one in held.record.interfaces:
@@ -376,7 +337,7 @@ class Membership:
         if key[0] != datagram.sender:
             raise Stale
         # That it answers a question of ours proves which process runs there now.
-        self._boots[datagram.sender] = datagram.boot
+        self._sharing.runs(datagram.sender, datagram.boot)
         watch = self._hello if lane_name == NODE_LANE else self._lanes[lane_name].watch
         if lane_name != NODE_LANE:
             self._lanes[lane_name].was_answered(now)
@@ -385,40 +346,17 @@ class Membership:
         self._compare(now, datagram, ack.digest, route)
 
     def _compare(self, now: float, datagram: Datagram, digest: int, route: Route) -> None:
-        """Whether a neighbour holds the same records; if that lasts, find out which it does not."""
-        node = datagram.sender
-        if digest == self._book.digest:
-            self._agreed = True
-            self._differs_since.pop(node, None)
-            return
-        since = self._differs_since.setdefault(node, now)
-        is_due = now >= self._summary_at.get(node, now)
-        if is_due and (self._void or now - since >= self._timing.interval):
-            self._summary_at[node] = now + (self._timing.retry if self._void else self._timing.slow)
-            self._send(route, node, Summary(self._book.parts), to_boot=datagram.boot)
+        summary = self._sharing.compare(datagram.sender, digest, void=self._void, now=now)
+        if summary is not None:
+            self._send(route, datagram.sender, summary, to_boot=datagram.boot)
 
     def _make_up(self, now: float, datagram: Datagram, parts: Sequence[int], route: Route) -> None:
-        some = list(islice(self._book.differing(parts, now), _MOST_AT_ONCE))
-        for records in packed(some):
-            self._send(route, datagram.sender, News(records), to_boot=datagram.boot)
+        for news in self._sharing.lacking(parts, now):
+            self._send(route, datagram.sender, news, to_boot=datagram.boot)
 
     def _learn(self, now: float, records: Iterable[Record]) -> None:
-        for record in records:
-            if record.node == self._node:
-                if self._author.outdo(record):
-                    self._changed(now, urgent=True)
-            elif record.node in (self._peers or {}):
-                self._take(record, now)
-
-    def _take(self, record: Record, now: float) -> None:
-        before = self._book.held.get(record.node)
-        if not self._book.take(record, now):
-            return
-        self._boots[record.node] = record.boot
-        if before is None or _shape(before.record) != _shape(record):
+        learnt = self._sharing.learn(records, now)
+        if learnt.places:
             self._aim(now)
-        self._changed(now, urgent=False)
-
-
-def _shape(record: Record) -> tuple[object, ...]:
-    return tuple((one.name, one.addresses) for one in record.interfaces)
+        if learnt.anything:
+            self._changed(now, urgent=learnt.outdone)

@@ -5,6 +5,7 @@ link-local ones, if they also have the same name.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,6 +14,17 @@ from openelb_bgp.model.addresses import Address, Interface
 from .messages import OwnInterface, Record, subject_id
 from .timing import Timing
 from .watch import Place, Watch
+
+NODE_LANE = ""
+"""Of the node itself: it reaches others by the addresses that their Nodes have."""
+
+
+class Route(NamedTuple):
+    """By which of our interfaces and addresses something goes to an address, or has come from there."""
+
+    lane: str
+    address: Address
+    source: Address | None = None
 
 
 class LocalInterface(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,8 +24,8 @@ from openelb_bgp.ports import Clock
 
 from . import metrics
 from .codec import Codec, Dropped
-from .core import NODE_LANE, Membership, Route, Stale
-from .lanes import LocalInterface
+from .core import Membership, Stale
+from .lanes import NODE_LANE, LocalInterface, Route
 from .sockets import Place, Sockets
 from .timing import LONGEST_PLAN, Timing
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from openelb_bgp.model.addresses import Address, read_address
 
-from .core import NODE_LANE, Route
+from .lanes import NODE_LANE, Route
 
 _LONGEST = 2048
 _AT_ONCE = 64
