@@ -44,6 +44,7 @@ from openelb_bgp.plugins import Announcers, Workplace
 from openelb_bgp.ports import Announcer
 from openelb_bgp.runtime import log as logging
 from openelb_bgp.runtime import process
+from openelb_bgp.runtime.abreast import Abreast
 from openelb_bgp.runtime.health import Check, serve_health, turns
 from openelb_bgp.runtime.loop import Loop, Throttle, WakeUp
 from openelb_bgp.runtime.reporter import Reporter
@@ -91,6 +92,7 @@ class Speaker:
         self._host_is = origin.host_is
         self._trouble = origin.trouble
         self._announcers = Announcers(Workplace(settings, origin.clock, self._wake.set))
+        self._abreast = Abreast(self._wake.set)
         self._prober = Prober(clock=origin.clock, changed=self._wake.set)
         self._membership = self._membership_on_demand()
         self._boot_id = read_boot_id()
@@ -135,7 +137,7 @@ class Speaker:
         self._following.aim(targets(snapshot.eips.values()))
         serving = self._announcers.serving(snapshot)
         facts = self._facts(snapshot, serving)
-        announcements = await asyncio.gather(*(one.reconcile(snapshot, facts) for one in serving))
+        announcements = await self._abreast.reconcile(serving, snapshot, facts)
         probes = {probe for one in announcements for probe in one.probes}
         self._prober.aim(probes, self._host.links)
         heartbeats = {interface for one in announcements for interface in one.heartbeats}
@@ -234,6 +236,7 @@ class Speaker:
         self._membership.leave()
         if self._settings.withdraw_on_exit:
             await self._drain()
+        await self._abreast.close()
         await self._announcers.close(withdraw=self._settings.withdraw_on_exit or self._is_going())
         await self._membership.close()
 
