@@ -1,7 +1,7 @@
 """What heartbeats cost, and how well they work, on simulated LANs: the table of docs/layer2.md.
 
-`python -m bench.heartbeats [--quick] [--histories N]`. Time is virtual and the core is the real one, so only
-the processor's seconds depend on the machine.
+`python -m bench.heartbeats [--nodes 10 100 500] [--histories N]`. Time is virtual and the core is the real one, so
+only the processor's seconds depend on the machine.
 """
 
 import argparse
@@ -41,7 +41,12 @@ class Cost(msgspec.Struct, frozen=True):
 
 def cost(count: int, *, seconds: float) -> Cost:
     """Without what the kernel does for it."""
-    lan = _steady(count, seed=1, codec=True)
+    return cost_on(_steady(count, seed=1, codec=True), seconds=seconds)
+
+
+def cost_on(lan: Lan, *, seconds: float) -> Cost:
+    """The same, of a LAN at rest."""
+    count = len(lan.nodes)
     sent = sum(node.sent for node in lan.nodes)
     size = sum(node.sent_bytes for node in lan.nodes)
     began = time.process_time()
@@ -52,13 +57,12 @@ def cost(count: int, *, seconds: float) -> Cost:
     return Cost(datagrams, octets, used)
 
 
-def detection(count: int, *, deaths: int) -> str:
+def detection(lan: Lan, *, deaths: int) -> str:
     """Seconds from a death until one other node knows, and until all do."""
-    lan = _steady(count, seed=2)
     first: list[float] = []
     last: list[float] = []
     for index in range(deaths):
-        victim = lan.nodes[index % count]
+        victim = lan.nodes[index % len(lan.nodes)]
         knew = _note_deaths_of(lan, victim)
         lan.run(lan.random.random())
         died = lan.now
@@ -85,20 +89,20 @@ def _note_deaths_of(lan: Lan, victim: Node) -> list[float]:
     return knew
 
 
-def partition(count: int) -> str:
+def partition(lan: Lan) -> str:
     """Seconds until each side of an even partition sees itself, and after it all see all."""
-    lan = _steady(count, seed=3)
     lan.partition({node.name: lan.random.randrange(2) for node in lan.nodes})
     split = lan.run_until_true(most=60.0, step=0.02)
     lan.run(15.0)
     lan.partition({})
     healed = lan.run_until_true(most=60.0, step=0.02)
+    lan.run(5.0)
     return f"split seen after {split:.2f} s, heal after {healed:.2f} s"
 
 
-def false_deaths(count: int, *, loss: float, hours: float) -> str:
+def false_deaths(lan: Lan, *, loss: float, node_hours: float) -> str:
     """How often a node that lives is given up by the majority, by loss alone."""
-    lan = _steady(count, seed=4, loss=loss)
+    count = len(lan.nodes)
     found: set[tuple[str, float]] = set()
     dead: dict[str, bool] = {}
 
@@ -110,8 +114,12 @@ def false_deaths(count: int, *, loss: float, hours: float) -> str:
             dead[name] = not alive
 
     lan.watchers.append(watch)
-    lan.run(hours * 3600)
-    return f"{len(found) / hours:.1f} an hour ({len(found)} in {hours:g} h of {count} nodes)"
+    lan.loss = loss
+    lan.run(node_hours * 3600 / count)
+    lan.loss = 0.0
+    lan.watchers.clear()
+    per_hour = len(found) / (node_hours / count)
+    return f"{per_hour:.1f} an hour in the cluster ({len(found)} in {node_hours:g} hours of nodes)"
 
 
 def histories(count: int, *, seeds: Sequence[int]) -> str:
@@ -125,23 +133,30 @@ def histories(count: int, *, seeds: Sequence[int]) -> str:
     return f"{len(took)} histories, agreement after {median(took):.2f} s, worst {max(took):.2f} s"
 
 
+def everything(count: int, *, node_hours: float) -> None:
+    """All of one size, line by line as it is known."""
+    lan = _steady(count, seed=1, codec=True)
+    print(count, "cost", cost_on(lan, seconds=500 / count), flush=True)
+    print(count, "detection", detection(lan, deaths=min(20, 1000 // count)), flush=True)
+    if count <= 100:
+        print(count, "partition", partition(lan), flush=True)
+    for loss in (0.01, 0.05):
+        print(count, f"loss {loss:.0%}", false_deaths(lan, loss=loss, node_hours=node_hours), flush=True)
+
+
 def main() -> None:
     """Print everything, line by line as it is known."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--nodes", type=int, nargs="+", default=[10, 100, 500], help="sizes of the LAN")
+    parser.add_argument("--hours", type=float, default=5.0, help="of nodes, at each loss")
     parser.add_argument("--histories", type=int, default=0, help="only these, as many for each size")
     arguments = parser.parse_args()
     if arguments.histories:
         for count in (2, 3, 4, 5, 8):
             print(count, histories(count, seeds=range(arguments.histories)), flush=True)
         return
-    for count in (10, 100) if arguments.quick else (10, 100, 500):
-        print(count, "cost", cost(count, seconds=5 if count > 100 else 20), flush=True)
-        print(count, "detection", detection(count, deaths=200 // count or 3), flush=True)
-        print(count, "partition", partition(count), flush=True)
-    for count, hours in ((2, 2.0), (10, 0.5)):
-        for loss in (0.01, 0.05):
-            print(count, f"loss {loss:.0%}", false_deaths(count, loss=loss, hours=hours), flush=True)
+    for count in arguments.nodes:
+        everything(count, node_hours=arguments.hours)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ link-local ones, if they also have the same name.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -58,6 +59,19 @@ class Lane:
         self.since = now
         self.stable_since: float | None = None
         self.members: frozenset[int] = frozenset()
+        self._places: dict[str, tuple[Place, ...]] = {}
+
+    @property
+    def places(self) -> Iterator[Place]:
+        """Where the others can be asked on this LAN."""
+        return chain.from_iterable(self._places.values())
+
+    def find(self, records: Iterable[Record], *, anew: bool) -> None:
+        """Those nodes are where their records say now; `anew`: they are all that there are."""
+        if anew:
+            self._places.clear()
+        for record in records:
+            self._places[record.node] = tuple(places_on(self.local, record))
 
     def is_doubted(self) -> bool:
         """Whether most of those who answer hold us for dead."""
@@ -111,14 +125,13 @@ class Lane:
         return True
 
 
-def places_on(local: LocalInterface, records: Iterable[Record]) -> Iterator[Place]:
-    """Where the others' interfaces on the LAN of ours can be asked."""
-    for record in records:
-        for other in record.interfaces:
-            pair = _pair(local, other)
-            if pair is not None:
-                ours, its = pair
-                yield Place(record.node, other.name, its.ip, ours.ip)
+def places_on(local: LocalInterface, record: Record) -> Iterator[Place]:
+    """Where a node's interfaces on the LAN of ours can be asked."""
+    for other in record.interfaces:
+        pair = _pair(local, other)
+        if pair is not None:
+            ours, its = pair
+            yield Place(record.node, other.name, its.ip, ours.ip)
 
 
 def _pair(local: LocalInterface, other: OwnInterface) -> tuple[Interface, Interface] | None:

@@ -21,11 +21,13 @@ _MOST_AT_ONCE = 128
 
 
 class Learnt(NamedTuple):
-    """What news came to: `anything` at all, other interfaces or addresses, an earlier process of our own."""
+    """What news came to: `anything` at all, nodes that `moved` to other interfaces or addresses, and whether
+    an earlier process of our own was `outdone`.
+    """
 
-    anything: bool = False
-    places: bool = False
-    outdone: bool = False
+    anything: bool
+    moved: frozenset[str]
+    outdone: bool
 
 
 class Sharing:
@@ -108,20 +110,19 @@ class Sharing:
 
     def learn(self, records: Iterable[Record], now: float) -> Learnt:
         """Take what is new."""
-        learnt = Learnt()
+        anything = outdone = False
+        moved: set[str] = set()
         for record in records:
             if record.node == self._node:
-                outdone = self.author.outdo(record)
-                learnt = learnt._replace(
-                    anything=learnt.anything or outdone, outdone=learnt.outdone or outdone
-                )
+                outdone = self.author.outdo(record) or outdone
             elif record.node in self._peers:
                 before = self._book.held.get(record.node)
                 if self._book.take(record, now):
+                    anything = True
                     self._boots[record.node] = record.boot
-                    moved = before is None or _places(before.record) != _places(record)
-                    learnt = learnt._replace(anything=True, places=learnt.places or moved)
-        return learnt
+                    if before is None or _places(before.record) != _places(record):
+                        moved.add(record.node)
+        return Learnt(anything or outdone, frozenset(moved), outdone)
 
 
 def _places(record: Record) -> tuple[object, ...]:
