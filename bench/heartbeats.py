@@ -1,7 +1,7 @@
 """What heartbeats cost, and how well they work, on simulated LANs: the table of docs/layer2.md.
 
-`python -m bench.heartbeats [--nodes 10 100 500] [--histories N]`. Time is virtual and the core is the real one, so
-only the processor's seconds depend on the machine.
+`python -m bench.heartbeats [--nodes 10 100 500] [--histories N]`. Time is virtual and the core is the real one,
+so only the processor's seconds depend on the machine.
 """
 
 import argparse
