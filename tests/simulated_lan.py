@@ -75,7 +75,7 @@ class Lan:
         self._events: list[tuple[float, int, Node, tuple[Datagram | bytes, Route] | None]] = []
         self._count = 0
         self._is_news = True
-        self._codec = codec
+        self.codec = codec
         self.watchers: list[Callable[[Node, Members], None]] = []
 
     # Faults.
@@ -176,7 +176,7 @@ class Lan:
         by_lan = one.route.lane != NODE_LANE
         known: Mapping[Address, Node] = self._lan if by_lan else self._management
         to = known.get(one.route.address)
-        data: Datagram | bytes = node.codec.encode(one.datagram) if self._codec else one.datagram
+        data: Datagram | bytes = node.codec.encode(one.datagram) if self.codec else one.datagram
         node.sent += 1
         if isinstance(data, bytes):
             node.sent_bytes += len(data)
