@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from openelb_bgp.eligibility import Backends
 from openelb_bgp.lib.identity import changed_keys
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address
@@ -16,7 +17,7 @@ from openelb_bgp.model.pools import Eip, Protocol
 from openelb_bgp.model.reasons import Refused
 from openelb_bgp.model.services import EndpointSlice, Service
 from openelb_bgp.model.snapshot import Snapshot
-from openelb_bgp.readings import Reading, pool_for, read
+from openelb_bgp.readings import pool_for, read
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
@@ -27,7 +28,8 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     """
 
     service: Key
-    reading: Reading
+    address: Address
+    endpoints: Backends
     pool: str | Refused
     local: bool = False
     preferred: str = ""
@@ -112,7 +114,7 @@ def _claims_of(
         pool = pool_for(reading, service, pools, protocol=Protocol.LAYER2, of_nodes=of_nodes)
         if pool is not None:
             name = pool if isinstance(pool, Refused) else pool.name
-            found.append(Claim(key, reading, name, service.local, preferred))
+            found.append(Claim(key, reading.address, reading.endpoints, name, service.local, preferred))
     return tuple(found)
 
 
@@ -123,7 +125,7 @@ def _with(before: Claims, changed: Claims) -> Claims:
 
 def _readdressed(before: ClaimBook, claims: Claims, changed: Claims) -> ByAddress:
     """The same by address: only those of the changed Services are other objects."""
-    touched = {one.reading.address for key in changed for one in (*before.claims.get(key, ()), *changed[key])}
+    touched = {one.address for key in changed for one in (*before.claims.get(key, ()), *changed[key])}
     sharing = {one.service for address in touched for one in before.by_address.get(address, ())}
     anew = _by_address({key: claims[key] for key in sharing | changed.keys() if key in claims})
     found = {**before.by_address, **{address: anew[address] for address in touched & anew.keys()}}
@@ -137,5 +139,5 @@ def _by_address(claims: Claims) -> dict[Address, tuple[Claim, ...]]:
     for key in sorted(claims):
         for one in claims[key]:
             if not isinstance(one.pool, Refused):
-                found.setdefault(one.reading.address, []).append(one)
+                found.setdefault(one.address, []).append(one)
     return {address: tuple(sharing) for address, sharing in found.items()}

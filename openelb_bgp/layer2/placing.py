@@ -199,7 +199,7 @@ class Placer:
         for key in {*self._elsewhere, *self._facts.forwarding.services}:
             for one in self._book.claims.get(key, ()):
                 if not isinstance(one.pool, Refused):
-                    yield one.reading.address
+                    yield one.address
 
     def _verdict(self, sample: Address) -> Verdict:
         claims = self._book.by_address[sample]
@@ -351,7 +351,7 @@ class Placer:
 
     def _candidates(self, claim: Claim) -> Candidates:
         selector = self._pools[claim.pool_name].node_selector
-        return self._eligibility.candidates_of(claim.reading.endpoints, local=claim.local, selector=selector)
+        return self._eligibility.candidates_of(claim.endpoints, local=claim.local, selector=selector)
 
     def _out(self, service: Key) -> frozenset[str]:
         """The nodes on which the Service's forwarding has not been seen working yet."""

@@ -192,7 +192,7 @@ class _Planner:
     def _refusal_of(self, service: Key, placements: Mapping[Address, Placement]) -> Refused | None:
         claims = self._book.claims.get(service, ())
         gone = [one.pool for one in claims if isinstance(one.pool, Refused)]
-        found = [placements.get(one.reading.address) for one in claims]
+        found = [placements.get(one.address) for one in claims]
         refused = [one.refused for one in found if one is not None and one.refused is not None]
         return next(iter((*gone, *refused)), None)
 

@@ -100,9 +100,7 @@ def _refusal(
     eligibility: Eligibility,
 ) -> Refused | None:
     for one in claims:
-        candidates = eligibility.candidates_of(
-            one.reading.endpoints, local=one.local, selector=pool.node_selector
-        )
+        candidates = eligibility.candidates_of(one.endpoints, local=one.local, selector=pool.node_selector)
         if (refused := candidates.refusal(node)) is not None:
             return refused
     speaker = snapshot.speakers.get(node)
