@@ -8,6 +8,7 @@ import msgspec
 from bench.results import Measure
 from bench.rows import (
     bulk,
+    changes,
     cluster,
     cluster_bulk,
     cluster_deaths,
@@ -41,6 +42,7 @@ ROWS: Mapping[str, Row] = {
     "bulk-50k": Row("50,000 Services at once, `run`", bulk.fifty_thousand),
     "cold-start": Row("a speaker's start at 10,000 Services", speaker.cold_start),
     "plan": Row("planning 10,000 Services", planning.plans, needs_root=False),
+    "changes": Row("1,000 Services, one after another", changes.one_by_one, needs_root=False),
     "speaker-100": Row("a speaker at 100 Services", speaker.hundred),
     "speaker-10k": Row("a speaker at 10,000 Services, 20,000 EndpointSlices", speaker.ten_thousand),
     "cluster-latency": Row("a Service created in a cluster → route, three speakers", cluster.created),

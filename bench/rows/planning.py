@@ -16,6 +16,7 @@ from bench.results import Measure
 from openelb_bgp.bgp.diff import Configuration, diff
 from openelb_bgp.bgp.plan import BgpPlan, plan
 from openelb_bgp.decode.pool_text import ranges
+from openelb_bgp.lib.tables import Table
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Family
 from openelb_bgp.model.cluster import Node
@@ -32,7 +33,7 @@ _AGGREGATION_LENGTH = 24
 _AGGREGATES = 40
 """How many networks of that length hold all the addresses."""
 _GOLD = LabelSelector(match_labels=(("tier", "gold"),))
-_FACTS = Facts(
+FACTS = Facts(
     node="a",
     now=0.0,
     links=(Link(name="eth0", index=2, up=True, addresses=(ip_interface("10.0.0.1/24"),)),),
@@ -42,13 +43,13 @@ _FACTS = Facts(
 
 def plans() -> Sequence[Measure]:
     """Medians of several; a plan is made from the one before it, as in the speaker."""
-    snapshot = _snapshot()
-    first = plan(snapshot, _FACTS)
+    snapshot = cluster()
+    first = plan(snapshot, FACTS)
     assert len(first.paths) == _NUMBER, first.problems
     advertised = _with_advertisements(snapshot)
-    rich = plan(advertised, _FACTS)
+    rich = plan(advertised, FACTS)
     assert len(rich.paths) == _NUMBER + _AGGREGATES, rich.problems
-    fresh = _median(lambda: _seconds(lambda: plan(snapshot, _FACTS)))
+    fresh = _median(lambda: _seconds(lambda: plan(snapshot, FACTS)))
     again = _median(lambda: _replan(snapshot, first))
     one = _median(lambda: _one_endpoint(snapshot, first))
     return [
@@ -72,24 +73,25 @@ def _advertised(snapshot: Snapshot, first: BgpPlan) -> list[Measure]:
 def _replan(snapshot: Snapshot, previous: BgpPlan) -> float:
     node = Node(meta=Meta(name="c", labels={"rack": "2"}), addresses=(IPv4Address("10.0.0.3"),))
     changed = msgspec.structs.replace(snapshot, nodes={**snapshot.nodes, "c": node})
-    return _seconds(lambda: plan(changed, _FACTS, previous=previous))
+    return _seconds(lambda: plan(changed, FACTS, previous=previous))
 
 
 def _one_endpoint(snapshot: Snapshot, previous: BgpPlan) -> float:
     key = Key("shop", "shop-05000")
     (slice_,) = snapshot.slices[key]
     gone = msgspec.structs.replace(slice_, endpoints=())
-    changed = msgspec.structs.replace(snapshot, slices={**snapshot.slices, key: (gone,)})
+    changed = msgspec.structs.replace(snapshot, slices=Table.of(snapshot.slices).with_all({key: (gone,)}))
 
     def work() -> None:
-        after = plan(changed, _FACTS, previous=previous)
+        after = plan(changed, FACTS, previous=previous)
         # As the announcer does: it knows the paths that a plan has touched.
-        assert diff(_configuration(after), _configuration(previous), touched=after.changed)
+        assert diff(configuration(after), configuration(previous), touched=after.changed)
 
     return _seconds(work)
 
 
-def _configuration(made: BgpPlan) -> Configuration:
+def configuration(made: BgpPlan) -> Configuration:
+    """What a plan wants of gobgpd."""
     return Configuration(
         global_conf=made.global_conf, routing=made.routing, peers=made.peers, paths=made.paths
     )
@@ -108,7 +110,8 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.thread_time() - start
 
 
-def _snapshot() -> Snapshot:
+def cluster() -> Snapshot:
+    """10,000 Services that have their addresses, on three nodes with one router."""
     services = [_service(number) for number in range(_NUMBER)]
     return Snapshot(
         eips={"pool": Eip(meta=Meta(name="pool"), ranges=ranges("198.18.0.0/16"))},
@@ -120,8 +123,8 @@ def _snapshot() -> Snapshot:
             name: Node(meta=Meta(name=name), addresses=(IPv4Address(f"10.0.0.{last}"),))
             for last, name in enumerate("abc", 1)
         },
-        services={service.meta.key: service for service in services},
-        slices={service.meta.key: (_slice(service),) for service in services},
+        services=Table({service.meta.key: service for service in services}),
+        slices=Table({service.meta.key: (slice_of(service),) for service in services}),
         listed=frozenset(Kind),
     )
 
@@ -162,7 +165,8 @@ def _service(number: int) -> Service:
     )
 
 
-def _slice(service: Service) -> EndpointSlice:
+def slice_of(service: Service) -> EndpointSlice:
+    """A ready endpoint on each node."""
     endpoints = tuple(Endpoint(node, ready=True, serving=True, terminating=False) for node in "abc")
     return EndpointSlice(
         meta=Meta(name=f"{service.meta.name}-0", namespace="shop"),

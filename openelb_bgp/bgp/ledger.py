@@ -6,6 +6,7 @@ Pure. What the claims mean is `resolve`'s matter.
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from openelb_bgp.lib.tables import Table
 from openelb_bgp.model.addresses import Network, network_number
 
 from .claims import Share
@@ -28,7 +29,7 @@ class Ledger:
     """Claims by prefix. The ledger that it was made from never changes."""
 
     def __init__(self, previous: "Ledger | None" = None) -> None:
-        self._pages: dict[int, _Page] = {} if previous is None else previous._pages.copy()
+        self._pages: Table[int, _Page] = Table() if previous is None else previous._pages
         self._changed: dict[int, _Change] = {}
         # Equal counts are the same object.
         self._known: dict[Counts, Counts] = {} if previous is None else previous._known
@@ -48,12 +49,15 @@ class Ledger:
     def turns(self) -> Iterator[Turn]:
         """The prefixes whose claims differ from the previous ledger's. Ends the making of this one."""
         changed, self._changed = self._changed, {}
-        for number, (prefix, before, now) in changed.items():
+        pages = self._pages.draft()
+        for number, (prefix, _, now) in changed.items():
             if now:
                 counts = tuple(now.items())
-                self._pages[number] = _Page(prefix, self._known.setdefault(counts, counts))
+                pages[number] = _Page(prefix, self._known.setdefault(counts, counts))
             else:
-                self._pages.pop(number, None)
+                pages.pop(number)
+        self._pages = pages.finish()
+        for prefix, before, now in changed.values():
             old, new = _distinct([bundle for bundle, _ in before]), _distinct(now)
             if old != new:
                 yield Turn(prefix, old, new)

@@ -7,8 +7,10 @@ becomes in `resolve`.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from openelb_bgp.lib.identity import changed_keys
+from openelb_bgp.lib.tables import Draft, Table
 from openelb_bgp.model.addresses import Family, Network
 from openelb_bgp.model.meta import EMPTY, Key, Kind, ObjectRef, ref
 from openelb_bgp.model.reasons import Reason, Refused
@@ -29,6 +31,20 @@ Held = Mapping[Key, Refused]
 Claims = tuple[Family, tuple[Bundle, ...]]
 
 _FAMILY = {family.value: family for family in Family}
+
+
+class _Drafts(NamedTuple):
+    """What a book is made of, Service by Service."""
+
+    units: Draft[Key, Unit]
+    left_out: Draft[ObjectRef, Refused]
+
+    @classmethod
+    def of(cls, book: "RouteBook | None") -> "_Drafts":
+        """Those of the book that comes after this one."""
+        if book is None:
+            return cls(Table[Key, Unit]().draft(), Table[ObjectRef, Refused]().draft())
+        return cls(book._units.draft(), book.left_out.draft())
 
 
 class RouteBook:
@@ -53,8 +69,7 @@ class RouteBook:
         # Switched off, whatever waited to be changed must not wake anybody any more.
         settled = previous.weights if previous is not None and terms.weighted else None
         self.weights: Weights = Weights(now=now, previous=settled)
-        self.left_out: dict[ObjectRef, Refused] = {} if previous is None else previous.left_out.copy()
-        self._units: dict[Key, Unit] = {} if previous is None else previous._units.copy()
+        self._drafts = _Drafts.of(previous)
         self._ledger: Ledger = Ledger(None if previous is None else previous._ledger)
         self._resolver: Resolver = _resolver(terms, None if previous is None else previous._resolver)
         self._claimer: Claimer = (
@@ -64,6 +79,9 @@ class RouteBook:
         )
         for key in self._dirty(previous) if previous is not None and same_terms else self._all_keys():
             self._claim(key)
+        self._units: Table[Key, Unit] = self._drafts.units.finish()
+        self.left_out: Table[ObjectRef, Refused] = self._drafts.left_out.finish()
+        del self._drafts
         self._turn(previous)
 
     @property
@@ -105,7 +123,7 @@ class RouteBook:
         return next((one for one in entries if one.identifier == key.identifier), None)
 
     def _all_keys(self) -> list[Key]:
-        return [*self.services, *(key for key in self._units if key not in self.services)]
+        return [*self.services, *(key for key in self._drafts.units if key not in self.services)]
 
     def _dirty(self, last: "RouteBook") -> list[Key]:
         found = dict.fromkeys(changed_keys(old=last.services, new=self.services))
@@ -116,22 +134,21 @@ class RouteBook:
 
     def _claim(self, key: Key) -> None:
         """Make one Service's part anew, and enter only what differs."""
-        old = self._units.get(key)
+        units, left_out = self._drafts
+        old = units.get(key)
         service = self.services.get(key)
         if service is None:
             self.weights.forget(key)
             if old is not None:
-                del self._units[key]
-                self.left_out.pop(old.service.ref, None)
+                del units[key]
+                left_out.pop(old.service.ref)
                 self._enter((), old.shares)
             return
-        new = self._units[key] = self._claimer.unit(
-            service, self.slices.get(key, ()), old, held=self.held.get(key)
-        )
+        new = units[key] = self._claimer.unit(service, self.slices.get(key, ()), old, held=self.held.get(key))
         if new.refused is not None:
-            self.left_out[service.ref] = new.refused
+            left_out[service.ref] = new.refused
         elif old is not None and old.refused is not None:
-            del self.left_out[service.ref]
+            del left_out[service.ref]
         self._enter(new.shares, () if old is None else old.shares)
 
     def _enter(self, new: tuple[Share, ...], old: tuple[Share, ...]) -> None:
@@ -147,28 +164,30 @@ class RouteBook:
         self.changed: frozenset[PathKey] | None = None
         turns = self._ledger.turns()
         if last is not None and last._resolver is self._resolver:
-            self.paths: dict[PathKey, PathAttrs] = last.paths.copy()
+            paths = last.paths.draft()
             self._used: dict[Claims, int] = last._used.copy()
-            touched = [key for turn in turns for key in self._replace(turn)]
+            touched = [key for turn in turns for key in self._replace(turn, paths)]
+            self.paths: Table[PathKey, PathAttrs] = paths.finish()
             self.changed = frozenset(key for key in touched if self.paths.get(key) != last.paths.get(key))
             return
         # Only walked through, which ends the making of the ledger: every prefix is made anew.
         for _ in turns:
             pass
-        self.paths, self._used = {}, {}
+        self._used, every = {}, Table[PathKey, PathAttrs]().draft()
         for prefix, claims in self._ledger.all_claims():
-            self._replace(Turn(prefix, (), claims))
+            self._replace(Turn(prefix, (), claims), every)
+        self.paths = every.finish()
         if last is not None:
             self.changed = _differing(self.paths, last.paths)
 
-    def _replace(self, turn: Turn) -> list[PathKey]:
+    def _replace(self, turn: Turn, paths: Draft[PathKey, PathAttrs]) -> list[PathKey]:
         """Replace a prefix's paths; returns the keys of the old and of the new ones."""
         prefix, family = turn.prefix, _FAMILY[turn.prefix.version]
         keys: list[PathKey] = []
         if turn.before:
             for entry in self._resolver.entries(prefix, turn.before):
                 keys.append(key := PathKey(prefix, entry.identifier))
-                del self.paths[key]
+                del paths[key]
             left = self._used.pop((family, turn.before)) - 1
             if left:
                 self._used[family, turn.before] = left
@@ -176,7 +195,7 @@ class RouteBook:
             self._used[family, turn.after] = self._used.get((family, turn.after), 0) + 1
             for entry in self._resolver.entries(prefix, turn.after):
                 keys.append(key := PathKey(prefix, entry.identifier))
-                self.paths[key] = entry.attrs
+                paths[key] = entry.attrs
         return keys
 
 

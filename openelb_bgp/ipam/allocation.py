@@ -64,4 +64,4 @@ def allocate(
     ):
         memory = Memory(PoolBook(snapshot, rules=rules, blocked_pools=blocked_pools))
     memory = advance(memory, snapshot)
-    return Allocation(MappingProxyType(memory.decisions), MappingProxyType(memory.pools), None, memory)
+    return Allocation(memory.decisions, MappingProxyType(memory.pools), None, memory)

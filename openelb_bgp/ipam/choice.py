@@ -12,7 +12,7 @@ Rule 0, that a live address is kept, has already been applied: what is live is n
 from collections.abc import Callable, Container, Mapping, Sequence
 
 from openelb_bgp.model.addresses import Address, Family
-from openelb_bgp.model.meta import Key
+from openelb_bgp.model.meta import EMPTY, Key
 from openelb_bgp.model.reasons import Refused
 
 from .claims import Claim, Given, Want
@@ -45,14 +45,29 @@ class Chooser:
         claims: Mapping[Key, Claim],
         reserved: Mapping[int, tuple[Key, ...]],
         keepers: Callable[[int], tuple[Key, ...]],
+        lows: Mapping[tuple[str, int], int] = EMPTY,
     ) -> None:
-        """`reserved` says who has an address in the status, `keepers` who of them goes on having it."""
+        """`reserved` says who has an address in the status, `keepers` who of them goes on having it.
+
+        `lows` says for pools, by name and family, below which number all that they could give is reserved.
+        """
         self._book = book
         self._claims = claims
         self._reserved = reserved
         self._keepers = keepers
         self._given: dict[int, list[Key]] = {}
+        self._before = lows
         self._frontiers: dict[tuple[str, int], _Frontier] = {}
+
+    @property
+    def given(self) -> frozenset[int]:
+        """The numbers that were given."""
+        return frozenset(self._given)
+
+    @property
+    def lows(self) -> dict[tuple[str, int], int]:
+        """What `lows` should say next time, of the pools that were asked."""
+        return {at: frontier.low for at, frontier in self._frontiers.items()}
 
     def choose(self, claim: Claim, want: Want) -> Given | Refused:
         """Give the Service what it wants, or say why not."""
@@ -164,7 +179,11 @@ class Chooser:
         at = pool.name, family.value
         frontier = self._frontiers.get(at)
         if frontier is None:
-            frontier = _Frontier(pool.giveable_of(family), avoid_buggy=pool.eip.avoid_buggy_ips)
+            frontier = _Frontier(
+                pool.giveable_of(family),
+                start=self._before.get(at, 0),
+                avoid_buggy=pool.eip.avoid_buggy_ips,
+            )
             self._frontiers[at] = frontier
         return frontier.advance((self._reserved, self._given))
 
@@ -172,10 +191,17 @@ class Chooser:
 class _Frontier:
     """Walks up through what a pool can give. What lies below was taken, and stays so in one allocation."""
 
-    def __init__(self, spans: Sequence[Span], *, avoid_buggy: bool) -> None:
+    def __init__(self, spans: Sequence[Span], *, start: int, avoid_buggy: bool) -> None:
         self._left = iter(spans)
-        self._next, self._last = 1, 0
+        self._start = start
+        self._next, self._last = start, start - 1
         self._avoid_buggy = avoid_buggy
+        self._lowest: int | None = None
+
+    @property
+    def low(self) -> int:
+        """Below it, all that could be given is reserved."""
+        return self._next if self._lowest is None else self._lowest
 
     def advance(self, taken: tuple[Container[int], Container[int]]) -> int | None:
         """The next number that is in neither container, None at the end; steps over each taken one once."""
@@ -184,10 +210,13 @@ class _Frontier:
             while self._next <= self._last:
                 value = self._next
                 self._next += 1
-                if value in reserved or value in given or (self._avoid_buggy and is_buggy(value)):
+                if value in reserved or (self._avoid_buggy and is_buggy(value)):
                     continue
-                return value
+                if self._lowest is None:
+                    self._lowest = value
+                if value not in given:
+                    return value
             span = next(self._left, None)
             if span is None:
                 return None
-            self._next, self._last = span
+            self._next, self._last = max(span[0], self._start), span[1]

@@ -1,7 +1,7 @@
 """One allocation at work: the four steps over everything that may have changed since the last one.
 
-A Memory holds what an allocation found out; the next one works on copies of it and looks again only at
-Services that are new objects, at those whose address another one touches, and at those that lack one.
+A Memory holds what an allocation found out; the next one works on drafts of it and looks again only at
+Services that are new objects, at those whose address another one touches, and at those that may get one now.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +10,7 @@ from operator import attrgetter
 import msgspec
 
 from openelb_bgp.lib.identity import changed_keys
+from openelb_bgp.lib.tables import Table
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.meta import EMPTY, Key
 from openelb_bgp.model.reasons import Refused
@@ -18,13 +19,13 @@ from openelb_bgp.model.snapshot import Snapshot
 from .choice import Chooser
 from .claims import Claim, Gap, Given, Want, claim_of, gap_of
 from .decisions import Decision, decide, leave_alone, refuse_node_proxy, release
-from .ledger import NO_FOOTPRINT, Footprint, Keys, Ledger, add, footprint_of, remove
-from .numbers import address_at
+from .ledger import NO_FOOTPRINT, Footprint, Keys, Ledger, Place, add, footprint_of, remove
+from .numbers import address_at, family_of
 from .outcomes import Outcome
 from .pools import PoolBook
 from .requests import Standing
 from .sharing import Contest, settle
-from .usage import PoolUse
+from .usage import PoolUse, counted, unused
 
 _Result = tuple[Want, Given | Refused]
 
@@ -33,20 +34,25 @@ class Memory(msgspec.Struct, frozen=True):
     """What an allocation found out, beside its result. Never changed once it is made.
 
     `present` says in whose status each number stands, `contests` who keeps one that several hold, `gaps`
-    what Services lack; `holders` and `blockers` are pages of a Ledger.
+    what Services lack, `refused` what those lack who get nothing before an address becomes free; `holders`
+    and `blockers` are pages of a Ledger. `given` are the numbers that were given, `lows` says for each pool
+    and family below which number all is taken.
     """
 
     book: PoolBook
     snapshot: Snapshot = Snapshot()
-    claims: Mapping[Key, Claim] = EMPTY
-    present: Mapping[int, Keys] = EMPTY
-    contests: Mapping[int, Contest] = EMPTY
-    gaps: Mapping[Key, Gap] = EMPTY
-    footprints: Mapping[Key, Footprint] = EMPTY
-    holders: Mapping[str, dict[int, Keys]] = EMPTY
-    blockers: Mapping[str, dict[int, Keys]] = EMPTY
-    decisions: Mapping[Key, Decision] = EMPTY
+    claims: Table[Key, Claim] = Table()
+    present: Table[int, Keys] = Table()
+    contests: Table[int, Contest] = Table()
+    gaps: Table[Key, Gap] = Table()
+    refused: Table[Key, Gap] = Table()
+    footprints: Table[Key, Footprint] = Table()
+    holders: Mapping[str, Table[int, Keys]] = EMPTY
+    blockers: Mapping[str, Table[int, Keys]] = EMPTY
+    decisions: Table[Key, Decision] = Table()
     pools: Mapping[str, PoolUse] = EMPTY
+    given: frozenset[int] = frozenset()
+    lows: Mapping[Place, int] = EMPTY
 
 
 def advance(memory: Memory, snapshot: Snapshot) -> Memory:
@@ -59,34 +65,44 @@ class _Cycle:
         self._book = memory.book
         self._before = memory.snapshot.services
         self._snapshot, self._services = snapshot, snapshot.services
-        self._claims = dict(memory.claims)
-        self._present = dict(memory.present)
-        self._contests = dict(memory.contests)
-        self._gaps = dict(memory.gaps)
-        self._footprints = dict(memory.footprints)
+        self._claims = memory.claims.draft()
+        self._present = memory.present.draft()
+        self._contests = memory.contests.draft()
+        self._gaps = memory.gaps.draft()
+        self._refused = memory.refused.draft()
+        self._footprints = memory.footprints.draft()
         self._holders = Ledger(memory.holders)
         self._blockers = Ledger(memory.blockers)
-        self._decisions = dict(memory.decisions)
+        self._decisions = memory.decisions.draft()
         self._pools = memory.pools
+        self._given = memory.given
+        self._lows = dict(memory.lows)
 
     def run(self) -> Memory:
         changed = changed_keys(old=self._before, new=self._services)
         touched = self._reclaim(changed)
+        freed = self._note_freed(touched)
         for key in dict.fromkeys([*changed, *self._settle_contests(touched)]):
             self._decide(key)
-        self._serve_the_wanting()
+        if freed:
+            self._give_hope()
+        chooser = self._serve_the_wanting()
+        holders, blockers = self._holders.finish(), self._blockers.finish()
         return Memory(
             book=self._book,
             snapshot=self._snapshot,
-            claims=self._claims,
-            present=self._present,
-            contests=self._contests,
-            gaps=self._gaps,
-            footprints=self._footprints,
-            holders=self._holders.pages,
-            blockers=self._blockers.pages,
-            decisions=self._decisions,
-            pools=self._count(),
+            claims=self._claims.finish(),
+            present=self._present.finish(),
+            contests=self._contests.finish(),
+            gaps=self._gaps.finish(),
+            refused=self._refused.finish(),
+            footprints=self._footprints.finish(),
+            holders=holders,
+            blockers=blockers,
+            decisions=self._decisions.finish(),
+            pools=self._count(holders, blockers),
+            given=chooser.given,
+            lows={**self._lows, **chooser.lows},
         )
 
     # 1. What stands in the statuses.
@@ -108,6 +124,15 @@ class _Cycle:
                 add(self._present, value, key)
                 touched.add(value)
         return touched
+
+    def _note_freed(self, touched: Iterable[int]) -> bool:
+        """Whether any address has become free, of those that stood in a status or were given last."""
+        freed = [value for value in (*touched, *self._given) if value not in self._present]
+        for value in freed:
+            for pool in self._book.holding(value):
+                at = pool, family_of(value).value
+                self._lows[at] = min(value, self._lows.get(at, value))
+        return bool(freed)
 
     # 2. Who keeps what.
 
@@ -146,7 +171,8 @@ class _Cycle:
 
     def _decide(self, key: Key) -> None:
         """Conclude what depends on nobody else; note what the others lack."""
-        self._gaps.pop(key, None)
+        self._gaps.pop(key)
+        self._refused.pop(key)
         claim = self._claims.get(key)
         if claim is None:
             self._forget(key)
@@ -163,13 +189,30 @@ class _Cycle:
         else:
             self._conclude(claim, leave_alone(claim))
 
-    def _serve_the_wanting(self) -> None:
+    def _give_hope(self) -> None:
+        """Whoever was refused may be served now."""
+        for key, gap in [*self._refused.items()]:
+            self._gaps[key] = gap
+            del self._refused[key]
+
+    def _serve_the_wanting(self) -> Chooser:
         """Those who name an address come first: they must not find it given to one whom any would suit."""
-        chooser = Chooser(self._book, claims=self._claims, reserved=self._present, keepers=self._keepers)
+        chooser = Chooser(
+            self._book,
+            claims=self._claims,
+            reserved=self._present,
+            keepers=self._keepers,
+            lows=self._lows,
+        )
         for claim in _in_turn([self._claims[key] for key in self._gaps]):
-            gap = self._gaps[claim.ref.key]
+            key = claim.ref.key
+            gap = self._gaps[key]
             results = [(want, chooser.choose(claim, want)) for want in gap.unmet]
             self._conclude(claim, decide(self._outcome(claim, gap, results)))
+            if _depends_on_what_is_free(claim) and all(isinstance(one, Refused) for _, one in results):
+                del self._gaps[key]
+                self._refused[key] = gap
+        return chooser
 
     def _outcome(self, claim: Claim, gap: Gap, results: Sequence[_Result] = ()) -> Outcome:
         request = claim.request
@@ -201,25 +244,32 @@ class _Cycle:
     # 4. How full the pools are.
 
     def _occupy(self, key: Key, new: Footprint) -> None:
-        old = self._footprints.pop(key, NO_FOOTPRINT)
-        if new != NO_FOOTPRINT:
-            self._footprints[key] = new
+        old = self._footprints.get(key, NO_FOOTPRINT)
         if old != new:
+            if new == NO_FOOTPRINT:
+                del self._footprints[key]
+            else:
+                self._footprints[key] = new
             self._holders.move(key, old=old.holds, new=new.holds)
             self._blockers.move(key, old=old.blocks, new=new.blocks)
 
-    def _count(self) -> dict[str, PoolUse]:
-        written = self._holders.written | self._blockers.written
-        return {
-            name: self._pools[name]
-            if name in self._pools and name not in written
-            else PoolUse(
-                pool=pool,
-                holders=self._holders.pages.get(name, {}),
-                blocked=frozenset(self._blockers.pages.get(name, ())),
+    def _count(
+        self, holders: Mapping[str, Table[int, Keys]], blockers: Mapping[str, Table[int, Keys]]
+    ) -> dict[str, PoolUse]:
+        found = {}
+        for name, pool in self._book.pools.items():
+            before = self._pools.get(name) or unused(pool)
+            found[name] = counted(
+                before,
+                holders=holders.get(name, before.holders),
+                blocked=blockers.get(name, before.blocked),
             )
-            for name, pool in self._book.pools.items()
-        }
+        return found
+
+
+def _depends_on_what_is_free(claim: Claim) -> bool:
+    """Whether a refusal stays as long as no address becomes free: of a named one others' ports count too."""
+    return not claim.request.addresses and not claim.remembered
 
 
 def _unless_failed(leaving: Iterable[Given], failed: Iterable[tuple[Want, Refused]]) -> tuple[Address, ...]:

@@ -1,9 +1,10 @@
-"""Who occupies which address: registers that are edited as copies, sharing what does not change."""
+"""Who occupies which address: registers whose next version costs what changes in it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 
 import msgspec
 
+from openelb_bgp.lib.tables import Draft, Table
 from openelb_bgp.model.meta import Key
 
 from .claims import Claim, Given
@@ -37,13 +38,13 @@ def footprint_of(claim: Claim, addresses: Iterable[Given], book: PoolBook) -> Fo
     return Footprint(tuple([place for place in held if place[0] in book.pools]), tuple(blocks))
 
 
-def add(register: dict[int, Keys], value: int, key: Key) -> None:
+def add(register: MutableMapping[int, Keys], value: int, key: Key) -> None:
     """Enter the key; keys of one number are sorted, so that history leaves no trace."""
     there = register.get(value)
     register[value] = (key,) if there is None else tuple(sorted((*there, key)))
 
 
-def remove(register: dict[int, Keys], value: int, key: Key) -> None:
+def remove(register: MutableMapping[int, Keys], value: int, key: Key) -> None:
     """Strike the key out."""
     left = tuple(one for one in register.pop(value, ()) if one != key)
     if left:
@@ -51,11 +52,11 @@ def remove(register: dict[int, Keys], value: int, key: Key) -> None:
 
 
 class Ledger:
-    """Pool → number → the Services there. A pool's page is copied when it is first written to."""
+    """Pool → number → the Services there. A pool's page has a draft once it is written to."""
 
-    def __init__(self, pages: Mapping[str, dict[int, Keys]]) -> None:
-        self.pages = dict(pages)
-        self.written: set[str] = set()
+    def __init__(self, pages: Mapping[str, Table[int, Keys]]) -> None:
+        self._pages = pages
+        self._drafts: dict[str, Draft[int, Keys]] = {}
 
     def move(self, key: Key, *, old: tuple[Place, ...], new: tuple[Place, ...]) -> None:
         """Replace the places of one Service."""
@@ -66,8 +67,15 @@ class Ledger:
             if (pool, value) not in old:
                 add(self._page(pool), value, key)
 
-    def _page(self, pool: str) -> dict[int, Keys]:
-        if pool not in self.written:
-            self.written.add(pool)
-            self.pages[pool] = dict(self.pages.get(pool, {}))
-        return self.pages[pool]
+    def finish(self) -> Mapping[str, Table[int, Keys]]:
+        """The pages as they stand; what was not written to is the same object."""
+        if not self._drafts:
+            return self._pages
+        return {**self._pages, **{name: draft.finish() for name, draft in self._drafts.items()}}
+
+    def _page(self, pool: str) -> Draft[int, Keys]:
+        draft = self._drafts.get(pool)
+        if draft is None:
+            page = self._pages.get(pool) or Table()
+            draft = self._drafts[pool] = page.draft()
+        return draft

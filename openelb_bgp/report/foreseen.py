@@ -6,6 +6,7 @@ free, and another Service could be given the same.
 
 import msgspec
 
+from openelb_bgp.lib.tables import Table
 from openelb_bgp.model.addresses import parse_address
 from openelb_bgp.model.meta import Key, patched
 from openelb_bgp.model.services import Ingress, Service
@@ -44,7 +45,7 @@ class Foresight:
         if not made:
             return snapshot
         shown = {key: one[2] for key, one in made.items()}
-        return msgspec.structs.replace(snapshot, services={**snapshot.services, **shown})
+        return msgspec.structs.replace(snapshot, services=Table.of(snapshot.services).with_all(shown))
 
 
 def _on_its_way(service: Service, write: StatusWrite) -> Service:

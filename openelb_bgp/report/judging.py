@@ -45,11 +45,11 @@ def report_services(
 ) -> ServiceReport:
     """All Services. `same_scene`: what their announcement depends on besides themselves did not change."""
     judge = _Judge(heard, may_announce, now=now)
-    flying, waiting = dict(book.flying), dict(book.waiting)
+    flying, waiting = book.flying.draft(), book.waiting.draft()
     for key in _due(snapshot, decisions, heard, book, same_scene=same_scene):
         service, decision, old = snapshot.services.get(key), decisions.get(key), book.decisions.get(key)
-        sent = _still_flying(flying.pop(key, None), service)
-        waiting.pop(key, None)
+        sent = _still_flying(flying.pop(key), service)
+        waiting.pop(key)
         if service is None:
             judge.say_farewell(key, old)
             continue
@@ -62,8 +62,8 @@ def report_services(
         tuple(judge.writes),
         tuple(judge.events),
         ServiceBook(
-            flying=flying,
-            waiting=waiting,
+            flying=flying.finish(),
+            waiting=waiting.finish(),
             services=snapshot.services,
             decisions=decisions,
             slices=snapshot.slices,

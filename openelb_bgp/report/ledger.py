@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from openelb_bgp.lib.tables import Table
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.meta import EMPTY, Key, ObjectRef
 from openelb_bgp.model.services import EndpointSlice, Service
@@ -27,8 +28,8 @@ class ServiceBook(msgspec.Struct, frozen=True, kw_only=True):
     that the speakers had reached.
     """
 
-    flying: Mapping[Key, StatusWrite] = EMPTY
-    waiting: Mapping[Key, int] = EMPTY
+    flying: Table[Key, StatusWrite] = Table()
+    waiting: Table[Key, int] = Table()
     services: Mapping[Key, Service] = EMPTY
     decisions: Mapping[Key, Decision] = EMPTY
     slices: Mapping[Key, tuple[EndpointSlice, ...]] = EMPTY

@@ -4,11 +4,13 @@ Pure. While daemons start, and where a pool, a peer or a Service is new, session
 that is no news. Conditions say what is observed all the time; this is about events and the log alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from openelb_bgp.lib.identity import changed_keys
+from openelb_bgp.lib.tables import Table
 from openelb_bgp.model import keys
 from openelb_bgp.model.conditions import Condition
 from openelb_bgp.model.meta import EMPTY, Key, Kind, ObjectRef
@@ -36,19 +38,23 @@ class Held(NamedTuple):
 
 
 class Patience(msgspec.Struct, frozen=True):
-    """`known` are the objects that have been ready, or of which it has been told that they are not."""
+    """`known` are the objects that have been ready, or of which it has been told that they are not.
 
-    held: Mapping[ObjectRef, Held] = EMPTY
+    `objects` are those of `held` that are no Services. `services` are those with which it was looked at last,
+    at the instant `now`. `due` is when something
+    of what waits may have to be told, None while nothing waits.
+    """
+
+    held: Table[ObjectRef, Held] = Table()
+    objects: tuple[ObjectRef, ...] = ()
     known: frozenset[ObjectRef] = frozenset()
-
-    @property
-    def due(self) -> float | None:
-        """When the first event that waits has to be told."""
-        return min((one.since + GRACE for one in self.held.values()), default=None)
+    services: Mapping[Key, Service] = EMPTY
+    now: float = 0.0
+    due: float | None = None
 
 
 def told(
-    events: Iterable[Event],
+    events: Sequence[Event],
     statuses: Mapping[ObjectRef, Status],
     before: Patience,
     *,
@@ -61,26 +67,51 @@ def told(
     """
     ready = {ref: found for ref, status in statuses.items() if (found := _ready(status)) is not None}
     known = before.known.union(ref for ref, found in ready.items() if found.status == "True")
-    held: dict[ObjectRef, Held] = {}
+    held = before.held.draft()
     out: list[Event] = []
-    for ref, kept in before.held.items():
-        one: Held | None = kept
+    for ref in _due(before, services):
+        kept: Held | None = held[ref]
         if ref.kind is Kind.SERVICE:
-            one, settled = _of_service(kept, services.get(ref.key))
+            kept, settled = _of_service(held[ref], services.get(ref.key))
             out += settled
         elif ref in known or not _begins(ready.get(ref)):
-            continue
-        if one is not None:
-            # A clock that was set back must not make anybody wait for it.
-            held[ref] = one._replace(since=min(one.since, now))
+            kept = None
+        if kept is None:
+            del held[ref]
+        else:
+            held[ref] = kept
+    if now < before.now:
+        # A clock that was set back must not make anybody wait for it.
+        held.update({ref: one._replace(since=min(one.since, now)) for ref, one in held.items()})
     for event in events:
         if _waits(event, known, ready):
-            held[event.ref] = Held(event, held[event.ref].since if event.ref in held else now)
+            waited = held.get(event.ref)
+            held[event.ref] = Held(event, now if waited is None else waited.since)
         else:
             out.append(event)
-    late = [ref for ref, one in held.items() if now >= one.since + GRACE]
-    out += [held.pop(ref).event for ref in sorted(late)]
-    return tuple(out), Patience(held, known.union(late).intersection(statuses))
+    objects = dict.fromkeys((*before.objects, *(event.ref for event in events)))
+    late: list[ObjectRef] = []
+    due = now + GRACE if before.due is None else before.due
+    if now >= due or now < before.now:
+        late = sorted(ref for ref, one in held.items() if now >= one.since + GRACE)
+        out += [held.pop(ref).event for ref in late]
+        due = min((one.since + GRACE for one in held.values()), default=due)
+    return tuple(out), Patience(
+        held=held.finish(),
+        objects=tuple(ref for ref in objects if ref.kind is not Kind.SERVICE and ref in held),
+        known=known.union(late).intersection(statuses),
+        services=services,
+        now=now,
+        due=due if held else None,
+    )
+
+
+def _due(before: Patience, services: Mapping[Key, Service]) -> list[ObjectRef]:
+    """Of what waits, what may have changed: the Services that did, and everything else."""
+    if not before.held:
+        return []
+    changed = [ObjectRef(Kind.SERVICE, key) for key in changed_keys(old=before.services, new=services)]
+    return [ref for ref in (*changed, *before.objects) if ref in before.held]
 
 
 def _of_service(held: Held, service: Service | None) -> tuple[Held | None, tuple[Event, ...]]:

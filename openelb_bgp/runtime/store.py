@@ -1,15 +1,15 @@
 """The store: deliveries in, the current immutable Snapshot out, and one wake-up.
 
-It decides nothing and does no I/O. What a batch does not touch is the same object in the next Snapshot, so
-plans may compare by identity.
+It decides nothing and does no I/O. What a batch does not touch is the same object in the next Snapshot, whose
+mappings are the next versions of Tables: plans compare by identity, and look only at what changed.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, get_args
 
 import msgspec
 
+from openelb_bgp.lib.tables import Draft, Table
 from openelb_bgp.model.errors import Defect
 from openelb_bgp.model.meta import Key, Kind, ObjectRef
 from openelb_bgp.model.services import EndpointSlice
@@ -93,7 +93,7 @@ class Store:
 
 
 class _Draft:
-    """The next Snapshot while it is made. A mapping is copied once, when something in it changes."""
+    """The next Snapshot while it is made. A mapping has a draft once something in it changes."""
 
     def __init__(
         self, base: Snapshot, service_of: dict[Key, Key], revisions: dict[type[Resource], int]
@@ -101,7 +101,7 @@ class _Draft:
         self._base = base
         self._service_of = service_of
         self._revisions = revisions
-        self._tables: dict[str, dict[Any, Any]] = {}
+        self._tables: dict[str, Draft[Any, Any]] = {}
         self._listed = set(base.listed)
         self._unseen = base.unseen
         self._noted: tuple[type[Resource], str] | None = None
@@ -123,7 +123,7 @@ class _Draft:
 
     def finish(self) -> Snapshot:
         """The Snapshot, which is the base itself when nothing changed."""
-        changes: dict[str, Any] = {name: MappingProxyType(table) for name, table in self._tables.items()}
+        changes: dict[str, Any] = {name: table.finish() for name, table in self._tables.items()}
         if self._listed != self._base.listed:
             changes["listed"] = frozenset(self._listed)
         if (revision := max(self._revisions.values(), default=0)) != self._base.revision:
@@ -226,11 +226,10 @@ class _Draft:
         mapping: Mapping[Any, Any] = getattr(self._base, field)
         return mapping
 
-    def _table(self, field: str) -> dict[Any, Any]:
+    def _table(self, field: str) -> Draft[Any, Any]:
         table = self._tables.get(field)
         if table is None:
-            # The proxy's copy() is the dict's own; dict(proxy) would hash every key again.
-            table = self._tables[field] = getattr(self._base, field).copy()
+            table = self._tables[field] = Table.of(getattr(self._base, field)).draft()
         return table
 
     def _set(self, field: str, key: object, value: object) -> None:
