@@ -152,7 +152,10 @@ def test_a_second_release_is_refused(
     assert f'must equal "another": current value is "{RELEASE}"' in refused.stderr
 
 
-def test_the_notes_say_what_is_missing_until_nothing_is(plane: ControlPlane, helm: Helm) -> None:
+def test_the_notes_say_what_is_missing_until_nothing_is(
+    plane: ControlPlane, helm: Helm, tmp_path: Path
+) -> None:
+    commands = on_the_path(plane.plane, tmp_path)
     first = helm("install", "--create-namespace")
     assert "for BGP, layer2, vip." in first
     assert (
@@ -161,22 +164,22 @@ def test_the_notes_say_what_is_missing_until_nothing_is(plane: ControlPlane, hel
     )
     assert "there is no Eip" in first
     assert "NOTE: " not in first
-    plane.kubectl("apply", "-f", "-", stdin=_documents(first))
+    _run_as_written(_as_shown(first), commands)
     second = helm("upgrade")
     assert "no BgpConf named default" in second
-    plane.kubectl("apply", "-f", "-", stdin=_documents(second))
+    _run_as_written(_as_shown(second), commands)
     third = helm("upgrade")
     assert "no BgpPeer that names a router" in third
-    plane.kubectl("apply", "-f", "-", stdin=_documents(third))
+    _run_as_written(_as_shown(third), commands)
     last = helm("upgrade")
     assert "missing" not in last
     assert "kubectl get eip,bgpconfs,bgppeers,speakers" in last
 
 
-def _documents(notes: str) -> str:
-    """What the notes hand to kubectl: the lines between << END and END, without their indent."""
-    text = notes.split("<<END\n")[1].split("  END\n")[0]
-    return "\n".join(line.removeprefix("  ") for line in text.splitlines())
+def _as_shown(notes: str) -> str:
+    """The command of the notes that hands a first object to kubectl, as somebody copies it."""
+    begun = notes.index("kubectl apply -f - <<END\n")
+    return notes[begun : notes.index("\nEND\n", begun)] + "\nEND"
 
 
 def test_pools_of_layer2_alone_miss_no_bgp(plane: ControlPlane, helm: Helm) -> None:

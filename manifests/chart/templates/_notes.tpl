@@ -10,37 +10,37 @@
 {{- if not $has.Eip -}}
 What is missing: there is no Eip, the pool from which Services get their addresses. One to begin with:
 
-  kubectl apply -f - <<END
-  apiVersion: network.kubesphere.io/v1alpha2
-  kind: Eip
-  metadata:
-    name: public
-    annotations: {eip.openelb.kubesphere.io/is-default-eip: "true"}
-  spec:
-    address: 198.51.100.0/28
-    protocol: bgp               # or layer2, or vip
-  END
+kubectl apply -f - <<END
+apiVersion: network.kubesphere.io/v1alpha2
+kind: Eip
+metadata:
+  name: public
+  annotations: {eip.openelb.kubesphere.io/is-default-eip: "true"}
+spec:
+  address: 198.51.100.0/28
+  protocol: bgp               # or layer2, or vip
+END
 
 and for the protocol bgp a BgpConf named default (your AS) and a BgpPeer (your router).
 {{- else if and (include "openelb.notes.hasBgpPools" $has.Eip) (not $has.BgpConf) -}}
 What is missing: there are pools of protocol bgp, and no BgpConf named default that says which AS is yours:
 
-  kubectl apply -f - <<END
-  apiVersion: network.kubesphere.io/v1alpha2
-  kind: BgpConf
-  metadata: {name: default}
-  spec: {as: 65000}
-  END
+kubectl apply -f - <<END
+apiVersion: network.kubesphere.io/v1alpha2
+kind: BgpConf
+metadata: {name: default}
+spec: {as: 65000}
+END
 {{- else if and (include "openelb.notes.hasBgpPools" $has.Eip) (not $has.BgpPeer) -}}
 What is missing: there are pools of protocol bgp, and no BgpPeer that names a router:
 
-  kubectl apply -f - <<END
-  apiVersion: network.kubesphere.io/v1alpha2
-  kind: BgpPeer
-  metadata: {name: router}
-  spec:
-    conf: {neighborAddress: 192.0.2.1, peerAs: 65001}
-  END
+kubectl apply -f - <<END
+apiVersion: network.kubesphere.io/v1alpha2
+kind: BgpPeer
+metadata: {name: router}
+spec:
+  conf: {neighborAddress: 192.0.2.1, peerAs: 65001}
+END
 {{- else -}}
 See what is announced, by whom, and why not the rest:
 
