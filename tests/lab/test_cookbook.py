@@ -144,7 +144,9 @@ def _expect_nothing_lost(lab: Lab, blow: Callable[[Lab], None]) -> None:
         # The router has had the time to do something about it.
         time.sleep(1.0)
     expect_undisturbed(load.tally())
-    assert (changes.all, changes6.all) == ((), ())
+    # BIRD now and then writes a route again as it was.
+    whole = frozenset(lab.nodes)
+    assert [change for change in changes.all + changes6.all if change.next_hops != whole] == []
 
 
 @pytest.fixture(scope="module")
