@@ -11,6 +11,7 @@ COMMANDS = {
     "vip": "Show who is VRRP master of each address, and who comes next.",
     "validate": "Check manifests as admission would.",
     "completion": "Print what a shell needs to complete commands and options.",
+    "health": "Say whether a daemon works, by exit code 0 or 1.",
 }
 
 _HELP = """\
