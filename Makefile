@@ -20,7 +20,7 @@ with-tests = $(foreach folder,$(1),$(if $(wildcard $(folder)/test_*.py $(folder)
 
 .PHONY: help
 help:  ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup:  ## install what the tests and the demo need (FRR, gobgpd, an API server, Python packages)
@@ -45,6 +45,15 @@ test:  ## set up, lint, and run every test
 	@$(MAKE) lint
 	@hack/step tests hack/as-root hack/run-tests $(PYTHON) $(WORKERS) $(call with-tests,$(FAST_TESTS) $(SLOW_TESTS))
 
+.PHONY: images
+images:  ## build the container images with this machine's docker (see Dockerfile)
+	@hack/build-images
+
+.PHONY: test-containers
+test-containers:  ## build the images with a Docker engine of its own, and break the labs in containers (minutes)
+	@hack/step setup hack/setup containers
+	@hack/step containers hack/as-root $(PYTHON) -m pytest -v tests/containers
+
 .PHONY: test-fast
 test-fast:  ## run the tests that need no root and no daemon (seconds)
 	@hack/setup python
@@ -54,7 +63,7 @@ test-fast:  ## run the tests that need no root and no daemon (seconds)
 lint:  ## check style, formatting, types and the import rules
 	@hack/setup python
 	@hack/step "lint: ruff" $(BIN)/ruff check --quiet
-	@hack/step "lint: shell" $(BIN)/shellcheck -x .ci/run hack/setup hack/step hack/as-root hack/leftovers hack/install-packages hack/run-tests
+	@hack/step "lint: shell" $(BIN)/shellcheck -x .ci/run hack/setup hack/step hack/as-root hack/leftovers hack/install-packages hack/run-tests hack/build-images
 	@hack/step "lint: format" $(BIN)/ruff format --check --quiet
 	@hack/step "lint: types" $(BIN)/mypy
 	@hack/step "lint: imports" $(BIN)/lint-imports

@@ -1,4 +1,4 @@
-"""The nodes' kube-proxies as one process: follows Services and endpoints, and programs every node.
+"""Nodes' kube-proxies as one process: follows Services and endpoints, and programs every node it is given.
 
 Run as `python -m lab.follow FOLDER-OF-THE-LAB`; it ends with the lab. What it reads is what `openelb-bgp get`
 shows: the manifests, with the addresses that the controller gave laid over them.
@@ -6,13 +6,16 @@ shows: the manifests, with the addresses that the controller gave laid over them
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lab import kubeproxy
+from lab.desk import Desk
 from lab.errors import LabError
 from lab.health import HealthPorts, answers
-from lab.lab import Lab, open_lab
+from lab.lab import open_lab
+from lab.namespaces import Namespace
 from lab.state import LabFolder
 from openelb_bgp.model.meta import Kind
 
@@ -25,19 +28,19 @@ _FOLLOWED = (Kind.SERVICE, Kind.ENDPOINT_SLICE)
 Objects = list[dict[str, Any]]
 
 
-async def follow(lab: Lab) -> None:
-    """Program all nodes whenever something changed, for ever."""
-    proxies = _Proxies(lab)
+async def follow(desk: Desk, nodes: Mapping[str, Namespace]) -> None:
+    """Program these nodes whenever something changed, for ever."""
+    proxies = _Proxies(nodes)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(proxies.program())
         for kind in _FOLLOWED:
-            tasks.create_task(_follow(lab, kind, proxies))
+            tasks.create_task(_follow(desk, kind, proxies))
 
 
-async def _follow(lab: Lab, kind: Kind, proxies: "_Proxies") -> None:
+async def _follow(desk: Desk, kind: Kind, proxies: "_Proxies") -> None:
     while True:
         try:
-            async for objects in lab.desk.changes(kind):
+            async for objects in desk.changes(kind):
                 proxies.take(kind, objects)
         except _PASSING as exc:
             await _say(exc)
@@ -51,11 +54,11 @@ async def _say(exc: Exception) -> None:
 class _Proxies:
     """What is known of each kind, and the rules that are in force in each node."""
 
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
+    def __init__(self, nodes: Mapping[str, Namespace]) -> None:
+        self._nodes = nodes
         self._objects: dict[Kind, Objects] = {}
         self._programmed: dict[str, str] = {}
-        self._health = {node: HealthPorts(lab.space(node)) for node in lab.nodes}
+        self._health = {node: HealthPorts(space) for node, space in nodes.items()}
         self._news = asyncio.Event()
 
     def take(self, kind: Kind, objects: Objects) -> None:
@@ -79,17 +82,18 @@ class _Proxies:
         services = self._objects[Kind.SERVICE]
         addresses = {kubeproxy.key_of(item): kubeproxy.ingress_of(item) for item in services}
         exposed = kubeproxy.services([*services, *self._objects[Kind.ENDPOINT_SLICE]], addresses)
-        for node in self._lab.nodes:
+        for node in self._nodes:
             # In a thread: what changes meanwhile is taken in meanwhile.
             await asyncio.to_thread(self._program, node, kubeproxy.render(exposed, node=node))
             await self._health[node].answer(answers(services, exposed, node=node))
 
     def _program(self, node: str, rules: str) -> None:
         if self._programmed.get(node) != rules:
-            kubeproxy.program(self._lab.space(node), rules)
+            kubeproxy.program(self._nodes[node], rules)
             self._programmed[node] = rules
             print(f"kube-proxy: {node} programmed", flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(follow(open_lab(LabFolder(Path(sys.argv[1])))))
+    lab = open_lab(LabFolder(Path(sys.argv[1])))
+    asyncio.run(follow(lab.desk, {node: lab.space(node) for node in lab.nodes}))

@@ -80,6 +80,20 @@ class Namespace:
                 raise LabError(f"cannot enter namespace {self.name}: {os.strerror(error)}")
 
 
+@dataclass(frozen=True, slots=True)
+class Here(Namespace):
+    """The namespace that this process is in, as in a container: there is nothing to enter."""
+
+    name: str = "here"
+
+    def argv(self, *command: str) -> tuple[str, ...]:
+        """`command` as it is."""
+        return command
+
+    def enter_thread(self) -> None:
+        """Stay."""
+
+
 def namespace_of(lab_id: str, node: str) -> Namespace:
     """The namespace of a node; one that shares another's network has none of its own."""
     return Namespace(f"{_PREFIX}-{lab_id}-{node}")
@@ -110,7 +124,7 @@ def build(topology: Topology, *, lab_id: str) -> None:
         # list(): an exception of a worker is raised here. All links come up before the first `exec`: a route
         # by one whose other end is still down is refused where such routes are to be ignored.
         list(pool.map(lambda node: _links_up(node, spaces[node.name], topology), owners))
-        list(pool.map(lambda node: _configure(node, spaces[node.name]), owners))
+        list(pool.map(lambda node: configure(node, spaces[node.name]), owners))
 
 
 def remove(namespaces: Iterable[Namespace]) -> None:
@@ -148,7 +162,8 @@ def _links_up(node: Node, space: Namespace, topology: Topology) -> None:
     space.run("ip", "-batch", "-", stdin="".join(f"link set {name} up\n" for name in interfaces))
 
 
-def _configure(node: Node, space: Namespace) -> None:
+def configure(node: Node, space: Namespace) -> None:
+    """Run a node's `exec`. Raises LabError with the line that failed."""
     # No shell syntax in `exec`, as in containerlab: every word is quoted again.
     script = "\n".join(shlex.join(shlex.split(line)) for line in node.exec)
     try:

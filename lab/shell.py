@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, Any, TypeVar
 
 from lab.errors import CommandFailed, LabError
 
@@ -18,14 +18,16 @@ FRR_FOLDERS = (Path("/usr/lib/frr"), Path("/usr/libexec/frr"), Path("/usr/sbin")
 """Where distributions put FRR's daemons (Debian, Fedora, a build from source)."""
 
 
-def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 30.0) -> str:
-    """Run a command to its end and return its standard output.
+def run(argv: Sequence[str], *, stdin: str | IO[bytes] | None = "", timeout: float = 30.0) -> str:
+    """Run a command to its end and return its standard output; `stdin` is what it reads, or from where.
 
     Raises CommandFailed on a non-zero status, LabError when it is missing or takes longer than `timeout`
     seconds.
     """
     try:
-        done = subprocess.run(argv, input=stdin, capture_output=True, check=False, text=True, timeout=timeout)
+        given: Any = {"input": stdin} if isinstance(stdin, str) else {"stdin": stdin}
+        done: subprocess.CompletedProcess[str]
+        done = subprocess.run(argv, **given, capture_output=True, check=False, text=True, timeout=timeout)
     except FileNotFoundError as exc:
         raise LabError(f"the command {argv[0]} is missing; `make setup` installs what the lab needs") from exc
     except subprocess.TimeoutExpired as exc:

@@ -15,7 +15,7 @@ from lab.cluster.cluster import Cluster
 from lab.frr import Router
 from lab.lab import Lab
 from lab.state import LabFolder
-from lab.steps import SHOWN, Finding, Step
+from lab.steps import SHOWN, Finding, Heading
 from lab.traffic import Tally
 
 _ROLES: Mapping[str, tuple[str, str]] = {
@@ -54,7 +54,7 @@ class Screen:
         parts = ", ".join(f"{count} {words[count != 1]}" for count, words in counts if count)
         self.line(f"[bold]Lab {lab.folder.path.name}[/]: {parts}, of network namespaces.")
 
-    def heading(self, step: Step, *, number: int, of: int) -> None:
+    def heading(self, step: Heading, *, number: int, of: int) -> None:
         """The start of a step: its title and what it is about to do."""
         self._console.print()
         self._console.rule(f"[bold]{number}/{of}  {step.title}[/]", align="left", style="dim")
@@ -74,7 +74,7 @@ class Screen:
         self._verdict("[bold red]✗[/]", "This step failed.", "")
         self._console.print(reason, markup=False)
 
-    def summary(self, findings: Iterable[tuple[Step, Finding]], *, seconds: float) -> None:
+    def summary(self, findings: Iterable[tuple[Heading, Finding]], *, seconds: float) -> None:
         """What the tour's requests met with, step by step."""
         rows = [
             (step.title, tally.sent, len(tally.retried), len(tally.lost), _outage(tally))

@@ -16,6 +16,7 @@ from bench.rows import (
     command,
     failover,
     heartbeats,
+    images,
     lan,
     latency,
     planning,
@@ -74,4 +75,5 @@ ROWS: Mapping[str, Row] = {
     "heartbeats": Row("heartbeats of a node at 10 and 100 members", heartbeats.at_rest),
     "layer2-speakers": Row("four speakers on a LAN with 10,000 addresses, at rest", lan.ten_thousand),
     "help": Row("the time to answer --help", command.help_text, needs_root=False),
+    "image": Row("the daemon's image, after `hack/setup containers`", images.daemon),
 }

@@ -41,5 +41,6 @@ install_missing_packages() {
   find_missing_packages
   [[ " ${wanted[*]} " != *" etcd-server "* ]] || find_missing_etcd
   [[ " ${wanted[*]} " != *" bird2 "* ]] || find_missing_bird
+  [[ " ${wanted[*]} " != *" docker"* && " ${wanted[*]} " != *" debootstrap "* ]] || find_missing_docker
   ((${#MISSING_PACKAGES[@]} == 0)) || die "still missing after the installation: ${MISSING_PACKAGES[*]}"
 }

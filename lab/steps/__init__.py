@@ -20,7 +20,7 @@ from lab.steps.reach import (
     sessions_come_up,
 )
 from lab.steps.silence import a_silent_node_with_bfd, a_silent_node_with_default_timers
-from lab.steps.step import Finding, Step
+from lab.steps.step import Finding, Heading, Step
 
 TOUR: tuple[Step, ...] = (
     Step(
@@ -97,4 +97,4 @@ CLUSTER_TOUR: tuple[Step, ...] = (
 )
 """The same in cluster mode, and what only a cluster has."""
 
-__all__ = ["CLUSTER_TOUR", "SHOWN", "TOUR", "Finding", "Step"]
+__all__ = ["CLUSTER_TOUR", "SHOWN", "TOUR", "Finding", "Heading", "Step"]

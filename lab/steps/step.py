@@ -30,11 +30,17 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A step: its heading, what it is about to do, and the doing."""
+class Heading:
+    """What is said before a step: its title, and what it is about to do."""
 
     title: str
     does: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Heading):
+    """A step: its heading, and the doing."""
+
     run: Callable[[Lab], Finding]
 
 

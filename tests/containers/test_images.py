@@ -1,0 +1,107 @@
+"""What is in the images, and what is not."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from hack.version import version as checkout_version
+from lab.engine import images
+from lab.engine.engine import Engine
+from lab.engine.standins import BASE, REPOSITORY
+from openelb_bgp.settings import GOBGP_VERSION
+
+pytestmark = pytest.mark.timeout(1800)
+
+MEGABYTES_AT_MOST = 150.0
+
+
+def _inside(engine: Engine, image: str, script: str) -> str:
+    """What a shell script prints in a container as the image's user, its root read-only."""
+    return engine.docker("run", "--rm", "--read-only", "--entrypoint", "sh", image, "-c", script)
+
+
+def _config(engine: Engine, image: str) -> Mapping[str, Any]:
+    config: Mapping[str, Any] = json.loads(
+        engine.docker("image", "inspect", "--format", "{{json .Config}}", image)
+    )
+    return config
+
+
+def test_the_daemon_is_not_large(engine: Engine) -> None:
+    size = images.unpacked(engine, images.DAEMON) - images.unpacked(engine, BASE)
+    assert size / 1e6 <= MEGABYTES_AT_MOST
+
+
+def test_it_runs_as_nobody_in_particular_and_says_its_version(engine: Engine) -> None:
+    version = _config(engine, images.DAEMON)["Labels"]["org.opencontainers.image.version"]
+    assert version == checkout_version()
+    assert _inside(engine, images.DAEMON, "id -u; openelb-bgp --version") == (
+        f"65532\nopenelb-bgp, version {version}\n"
+    )
+
+
+def test_both_daemons_are_in_it_at_the_versions_that_we_ship(engine: Engine) -> None:
+    said = _inside(engine, images.DAEMON, "gobgpd --version; keepalived --version 2>&1")
+    assert f"gobgpd version {GOBGP_VERSION}" in said
+    assert "Keepalived v2." in said
+
+
+def test_nothing_is_in_it_that_builds_or_fetches(engine: Engine) -> None:
+    tools = "pip pip3 uv cc gcc c++ make go git curl wget"
+    assert _inside(engine, images.DAEMON, f"for it in {tools}; do command -v $it; done; true") == ""
+    assert _inside(engine, images.DAEMON, "python -m pip 2>&1 || true") == (
+        "/opt/openelb-bgp/bin/python: No module named pip\n"
+    )
+
+
+def test_every_module_of_ours_can_be_imported(engine: Engine) -> None:
+    script = (
+        "import pkgutil, importlib, openelb_bgp as top\n"
+        "for found in pkgutil.walk_packages(top.__path__, 'openelb_bgp.'):\n"
+        "    if not found.name.endswith('__main__'): importlib.import_module(found.name)\n"
+        "print('all')"
+    )
+    said = engine.docker("run", "--rm", "--read-only", "--entrypoint", "python", images.DAEMON, "-c", script)
+    assert said == "all\n"
+
+
+def test_packages_are_those_of_the_lock_file(engine: Engine) -> None:
+    script = (
+        "from importlib.metadata import distributions\n"
+        "print(*(f'{one.name}=={one.version}' for one in distributions()))"
+    )
+    said = engine.docker("run", "--rm", "--entrypoint", "python", images.DAEMON, "-c", script).lower()
+    lock = (REPOSITORY / "uv.lock").read_text()
+    pinned = {
+        f"{name}=={version}"
+        for name, version in re.findall(r'^name = "(\S+)"\nversion = "(\S+)"$', lock, flags=re.MULTILINE)
+    }
+    assert set(said.replace("_", "-").split()) - pinned == {f"openelb-bgp=={checkout_version()}"}
+
+
+def test_the_stop_signals_are_those_that_the_manifests_count_on(engine: Engine) -> None:
+    signals = {name: _config(engine, name).get("StopSignal") for name in images.IMAGES}
+    assert signals["openelb-bgp-gobgpd"] == "SIGKILL"
+    assert signals["openelb-bgp-keepalived"] == "SIGTERM"
+    assert signals[images.DAEMON] is None
+
+
+def test_images_say_what_they_are(engine: Engine) -> None:
+    labels = _config(engine, images.DAEMON)["Labels"]
+    assert labels["org.opencontainers.image.title"] == "openelb-bgp"
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert _config(engine, images.DAEMON)["Healthcheck"]["Test"] == ["CMD", "openelb-bgp", "health"]
+
+
+def test_bytecode_is_there_and_is_not_looked_at_twice(engine: Engine) -> None:
+    # PEP 552: the flag of an unchecked hash-based pyc is 1, so no source file is read at a start.
+    script = (
+        "from pathlib import Path; import openelb_bgp\n"
+        "found = list((Path(openelb_bgp.__file__).parent / '__pycache__').glob('*.pyc'))\n"
+        "print(len(found) > 0, {int.from_bytes(one.read_bytes()[4:8], 'little') for one in found})"
+    )
+    said = engine.docker("run", "--rm", "--entrypoint", "python", images.DAEMON, "-c", script)
+    assert said == "True {1}\n"
