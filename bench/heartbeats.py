@@ -140,7 +140,7 @@ def everything(count: int, *, node_hours: float) -> None:
     lan.codec = True
     print(count, "cost", cost_on(lan, seconds=500 / count), flush=True)
     lan.codec = False
-    print(count, "detection", detection(lan, deaths=min(20, 1000 // count)), flush=True)
+    print(count, "detection", detection(lan, deaths=max(3, min(20, 500 // count))), flush=True)
     if count <= 100:
         print(count, "partition", partition(lan), flush=True)
     for loss in (0.01, 0.05):

@@ -6,12 +6,15 @@ for another that computes for some 5 ms (`sys.getswitchinterval`), and not for s
 
 import asyncio
 import concurrent.futures
+import math
 import threading
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_WAKE_HOME = 1.0
 
 
 class Ended(Exception):
@@ -30,6 +33,7 @@ class Beside:
         self._loop.set_exception_handler(self._fail)
         self._failure: BaseException | None = None
         self._asked_home_at: float | None = None
+        self._home_turned_at = -math.inf
         self._ended: asyncio.Future[None] = self._home.create_future()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -45,18 +49,22 @@ class Beside:
             self._home.call_soon_threadsafe(call, *arguments)
 
     def home_silent_for(self) -> float:
-        """From in there, now and then: for how many seconds the loop at home has not turned.
+        """From in there: for how many seconds the loop at home has not turned, as far as is known.
 
-        As long as this process was stopped, if it was.
+        As long as this process was stopped, if it was. Home is woken for it once a second, however often this
+        is asked.
         """
-        now = time.monotonic()
-        if self._asked_home_at is None:
+        # Read once: the other thread may answer at any time.
+        now, asked_at = time.monotonic(), self._asked_home_at
+        if asked_at is not None:
+            return now - asked_at
+        if now - self._home_turned_at >= _WAKE_HOME:
             self._asked_home_at = now
             self.tell_home(self._note_turn)
-            return 0.0
-        return now - self._asked_home_at
+        return 0.0
 
     def _note_turn(self) -> None:
+        self._home_turned_at = time.monotonic()
         self._asked_home_at = None
 
     async def ask(self, what: Coroutine[Any, Any, T]) -> T:

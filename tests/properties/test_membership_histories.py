@@ -267,7 +267,8 @@ def live_through(
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
 def test_after_any_history_everybody_agrees_within_the_bound(count: int) -> None:
-    for seed in range(60 // count):
+    # Half a minute of one core for all sizes; more: python -m bench.heartbeats --histories N.
+    for seed in range(240 // count):
         lan = live_through(seed, count=count, faults=12, loss=0.02)
         lan.run_until_true(most=BOUND)
         lan.run(4)
