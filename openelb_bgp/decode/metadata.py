@@ -74,8 +74,8 @@ def meta(wire: ObjectMeta | None, kind: Kind, findings: Findings) -> Meta:
     return Meta(
         name=key.name,
         namespace=key.namespace,
-        labels=_interned(wire.labels),
-        annotations=_interned(wire.annotations),
+        labels=interned(wire.labels),
+        annotations=interned(wire.annotations),
         uid=wire.uid or "",
         created=_seconds(wire.creation_timestamp),
         deleting=wire.deletion_timestamp is not None,
@@ -94,7 +94,8 @@ def key_of(name: str | None, namespace: str | None, kind: Kind, findings: Findin
         )
     if namespace and kind.namespaced and not _NAME.fullmatch(namespace):
         findings.fatal("metadata.namespace", namespace, "is not a name", "write the name of a namespace")
-    return Key(_namespace(kind, namespace), name or "")
+    # A Service's slices and often its selector name it too.
+    return Key(_namespace(kind, namespace), sys.intern(name or ""))
 
 
 def _group_version(kind: Kind) -> tuple[str, str]:
@@ -110,9 +111,10 @@ def _text(value: object) -> str:
     return shown(value) if isinstance(value, str) else ""
 
 
-def _interned(wire: dict[str, str] | None) -> Mapping[str, str]:
-    # The same few keys stand on tens of thousands of objects.
-    return {sys.intern(key): value for key, value in wire.items()} if wire else EMPTY
+def interned(wire: dict[str, str] | None) -> Mapping[str, str]:
+    """Labels, annotations or a selector, with texts that are one object each wherever they stand."""
+    # The same few keys stand on tens of thousands of objects, and many of the same values.
+    return {sys.intern(key): sys.intern(value) for key, value in wire.items()} if wire else EMPTY
 
 
 def _seconds(time: datetime | None) -> float:

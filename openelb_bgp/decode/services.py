@@ -5,11 +5,12 @@ import sys
 
 from openelb_bgp.model import keys
 from openelb_bgp.model.addresses import Address, Family, read_address
-from openelb_bgp.model.meta import EMPTY, Kind, Meta
+from openelb_bgp.model.conditions import Condition
+from openelb_bgp.model.meta import Kind, Meta
 from openelb_bgp.model.services import Endpoint, EndpointSlice, Ingress, IngressPort, Service, ServicePort
 
 from .findings import Findings
-from .metadata import key_of
+from .metadata import interned, key_of
 from .walk import numbered
 from .wire import core as wire
 
@@ -34,10 +35,10 @@ def service(meta: Meta, document: wire.ServiceDocument, findings: Findings) -> S
         ip_family_policy=sys.intern(spec.ip_family_policy or "SingleStack"),
         local=spec.external_traffic_policy == "Local",
         ports=_ports(spec.ports or (), findings),
-        selector=spec.selector or EMPTY,
+        selector=interned(spec.selector),
         health_check_node_port=spec.health_check_node_port or 0,
         ingress=tuple(_ingress(one) for one in entries) if entries else (),
-        conditions=tuple(one for one in status.conditions or () if one.type.startswith(_OURS)),
+        conditions=tuple(_shared(one) for one in status.conditions or () if one.type.startswith(_OURS)),
     )
 
 
@@ -116,6 +117,20 @@ def _endpoint_of(one: wire.Endpoint) -> Endpoint:
     ready = conditions.ready is not False
     serving = ready if conditions.serving is None else conditions.serving
     return _endpoint(one.node_name or "", ready, serving, bool(conditions.terminating))
+
+
+def _shared(one: Condition) -> Condition:
+    """The condition with texts that are one object each where thousands of Services say the same."""
+    texts = (one.type, one.status, one.reason, one.message, one.last_transition_time)
+    type_, status, reason, message, since = map(sys.intern, texts)
+    return Condition(
+        type=type_,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time=since,
+        observed_generation=one.observed_generation,
+    )
 
 
 @functools.lru_cache(maxsize=8192)
