@@ -2,7 +2,8 @@
 
 Healthy is a process that still turns: what only a restart would mend. Ready is one that does its work:
 an answer of 503 lists, a line each, what is missing. Three pages for kubelet and Prometheus, one request a
-connection (RFC 9112), on asyncio's streams: a web framework would be 10 MB of each node's memory.
+connection (RFC 9112), on asyncio's streams: a web framework would be 10 MB of each node's memory. They are
+answered on a loop beside the daemon's: kubelet asks with a second's patience, and a plan may take longer.
 """
 
 import asyncio
@@ -14,10 +15,14 @@ from http import HTTPStatus
 from typing import Protocol
 
 import msgspec
+import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from openelb_bgp.lib.beside import Beside
 from openelb_bgp.ports import Clock
+
+log = structlog.get_logger(__name__)
 
 Check = Callable[[], str | None]
 """Says in a few words what is wrong, or None."""
@@ -88,7 +93,7 @@ def response(head: bytes, pages: Pages) -> bytes:
     if method not in ("GET", "HEAD"):
         return _rendered(_problem(HTTPStatus.METHOD_NOT_ALLOWED), method)
     make = pages.get(path.partition("?")[0])
-    return _rendered(_problem(HTTPStatus.NOT_FOUND) if make is None else make(), method)
+    return _rendered(_problem(HTTPStatus.NOT_FOUND) if make is None else _made(make), method)
 
 
 @asynccontextmanager
@@ -102,17 +107,21 @@ async def serve_health(
 ) -> AsyncIterator[None]:
     """Serve while the context lasts; an empty host is every address, port 0 serves nothing.
 
-    Raises PortTaken.
+    The checks are called on another thread: they look, and change nothing. Raises PortTaken.
     """
     if port == 0:
         yield
         return
     pages = pages_of(registry=registry, healthy=healthy, ready=ready)
-    server = await _listen(host, port, lambda reader, writer: _answer(reader, writer, pages))
+    beside = Beside("health")
     try:
-        yield
+        server = await beside.ask(_listen(host, port, lambda reader, writer: _answer(reader, writer, pages)))
+        try:
+            yield
+        finally:
+            beside.tell(server.close)
     finally:
-        server.close()
+        await beside.stop()
 
 
 async def _listen(
@@ -137,6 +146,15 @@ async def _answer(reader: StreamReader, writer: StreamWriter, pages: Pages) -> N
                 await writer.drain()
     finally:
         writer.close()
+
+
+def _made(make: Callable[[], Page]) -> Page:
+    try:
+        return make()
+    except Exception as error:
+        # What is looked at changes in another thread meanwhile; whoever asks will ask again.
+        log.warning("page_not_made", error=f"{type(error).__name__}: {error}")
+        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _asked(head: bytes) -> tuple[str, str]:

@@ -38,6 +38,26 @@ def test_it_answers_on_every_address_of_both_families(lan: Lan) -> None:
     assert run_inside(lan.nodes[0], scenario) == [(503, "bgp: no session\n")] * 3
 
 
+def test_it_answers_while_the_daemon_computes(lan: Lan) -> None:
+    async def scenario() -> tuple[int, str]:
+        async with serve():
+            # Not awaited: the daemon's loop stands still meanwhile.
+            return get("/healthz")
+
+    assert run_inside(lan.nodes[0], scenario) == (200, "ok\n")
+
+
+def test_a_check_that_fails_is_an_answer_too(lan: Lan) -> None:
+    def broken() -> str | None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    async def scenario() -> list[tuple[int, str]]:
+        async with serve(ready=broken):
+            return [get("/readyz"), get("/healthz")]
+
+    assert run_inside(lan.nodes[0], scenario) == [(500, "Internal Server Error\n"), (200, "ok\n")]
+
+
 def test_a_client_that_says_nothing_or_too_much_disturbs_nobody(lan: Lan) -> None:
     async def scenario() -> tuple[bytes, tuple[int, str]]:
         async with serve():
