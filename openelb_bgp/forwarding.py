@@ -41,16 +41,29 @@ class Concluded(NamedTuple):
 
 
 class Vouched(NamedTuple):
-    """What the process before this one announced on this boot, by its report; `but` are objects as texts."""
+    """What the process before this one announced on this boot, by its report; `but` are objects as texts.
+
+    `unproven` is what it announced although nothing proved it: that goes on, and is asked and told on.
+    """
 
     node: bool = False
     but: frozenset[str] = frozenset()
+    unproven: Mapping[ObjectRef, Refused] = EMPTY
+
+    @property
+    def proven(self) -> bool:
+        """Whether the node itself had been seen forwarding."""
+        return self.node and not any(one.kind is Kind.NODE for one in self.unproven)
 
     def services(self, health: HealthFact) -> tuple[Key, ...]:
         """Those of the Services that are to be asked at the start which it announced."""
         if not self.node:
             return ()
-        return tuple(key for key in health.services if f"{Kind.SERVICE} {key}" not in self.but)
+        return tuple(
+            key
+            for key in health.services
+            if f"{Kind.SERVICE} {key}" not in self.but and ObjectRef(Kind.SERVICE, key) not in self.unproven
+        )
 
 
 class ServiceChecks(NamedTuple):
@@ -96,7 +109,22 @@ def vouched(snapshot: Snapshot, *, node: str, boot_id: str) -> Vouched:
     problems = speaker.status.problems
     if not speaker.status.routes.announced or len(problems) >= MAX_PROBLEMS:
         return Vouched()
-    return Vouched(True, frozenset(one.object for one in problems if one.reason == Reason.NOT_PROVEN))
+    return Vouched(
+        node=True,
+        but=frozenset(one.object for one in problems if one.reason == Reason.NOT_PROVEN),
+        unproven={
+            _named(one.object): Refused(Reason.ANNOUNCED_UNPROVEN, one.message)
+            for one in problems
+            if one.reason == Reason.ANNOUNCED_UNPROVEN
+        },
+    )
+
+
+def _named(text: str) -> ObjectRef:
+    """The object that a Problem is about."""
+    kind, _, name = text.partition(" ")
+    namespace, _, name = name.rpartition("/")
+    return ref(Kind(kind), name, namespace=namespace)
 
 
 def concluded(
@@ -136,7 +164,11 @@ def _is_without_kube_proxy(health: HealthFact, node: Node | None, *, boot_id: st
 
 
 def judge(health: HealthFact, *, node: str, now: float, before: Forwarding) -> Forwarding:
-    """What the answers so far allow. What says the same as `before` is the same object."""
+    """What the answers so far allow. What says the same as `before` is the same object.
+
+    What was announced unproven before is so until it is proven: nothing that runs is taken back for a limit
+    that begins anew.
+    """
     check, first_end = health.node, health.began + FIRST_ANSWERS
     deadlines = [] if health.heard else [first_end]
     refused: Refused | None = None
@@ -144,16 +176,18 @@ def judge(health: HealthFact, *, node: str, now: float, before: Forwarding) -> F
     services: dict[Key, Refused] = {}
     if check.passed is None:
         deadlines += [check.since + NODE_LIMIT, health.booted + BOOT_PATIENCE]
-        if now < check.since + NODE_LIMIT:
+        here = ref(Kind.NODE, node)
+        if now < check.since + NODE_LIMIT and here not in before.unproven:
             refused = _not_proven(node, check)
         else:
-            unproven[ref(Kind.NODE, node)] = _node_unproven(node, check)
+            unproven[here] = _node_unproven(node, check)
     for key, one in health.services.items():
         deadlines.append(_end(health, one))
-        if now < _end(health, one):
+        about = ObjectRef(Kind.SERVICE, key)
+        if now < _end(health, one) and about not in before.unproven:
             services[key] = _service_not_proven(node, one)
         elif not _is_unheard(health, one):
-            unproven[ref(Kind.SERVICE, key.name, namespace=key.namespace)] = _service_unproven(node, one)
+            unproven[about] = _service_unproven(node, one)
     return Forwarding(
         known=health.heard or now >= first_end,
         refused=_same(before.refused, refused),

@@ -215,7 +215,8 @@ class Speaker:
         if self._vouched is None:
             self._vouched = vouched(snapshot, node=name, boot_id=self._boot_id)
             health.conclude(node=False, services=self._vouched.services(health.facts))
-        done = concluded(health.facts, node, boot_id=self._boot_id, now=now, vouched=self._vouched.node)
+            self._forwarding = Forwarding(unproven=self._vouched.unproven)
+        done = concluded(health.facts, node, boot_id=self._boot_id, now=now, vouched=self._vouched.proven)
         health.conclude(node=done.node, services=done.services)
         return judge(health.facts, node=name, now=now, before=self._forwarding)
 

@@ -134,6 +134,24 @@ def test_what_the_process_before_announced_on_this_boot_goes_on_whatever_is_aske
     assert concluded(facts, READY, boot_id="this boot", now=late, vouched=found.node).node
 
 
+def test_what_the_process_before_announced_unproven_goes_on_being_so_until_it_is_proven() -> None:
+    node, dns = ref(Kind.NODE, "a"), ref(Kind.SERVICE, "dns", namespace="shop")
+    told = [Problem.of(about, Reason.ANNOUNCED_UNPROVEN, "no answer") for about in (node, dns)]
+    found = vouched(reported(*told), node="a", boot_id="this boot")
+    facts = health(node_check(**SAYS_503), service_check(**SAYS_503))
+    assert (found.node, found.proven, found.services(facts)) == (True, False, ())
+    first = judged(facts, START, Forwarding(unproven=found.unproven))
+    unproven = {"Node a": "AnnouncedUnproven", "Service shop/dns": "AnnouncedUnproven"}
+    assert reasons(first) == unproven
+    assert reasons(judged(facts, START + 1, first)) == unproven
+    up = judged(health(node_check(passed=START + 2), service_check(**SAYS_503)), START + 2, first)
+    assert reasons(up) == {"Service shop/dns": "AnnouncedUnproven"}
+    proven = judged(health(node_check(passed=START + 2)), START + 3, up)
+    assert reasons(proven) == {}
+    again = judged(health(node_check(passed=START + 2), service_check(since=START + 4)), START + 4, proven)
+    assert reasons(again) == {"shop/dns": "ForwardingNotProven"}
+
+
 def test_nobody_vouches_for_another_boot_for_a_silent_node_or_for_what_waited() -> None:
     waited = Problem.of(ref(Kind.SERVICE, "dns", namespace="shop"), Reason.NOT_PROVEN, "no answer")
     facts = health(node_check(), service_check())
