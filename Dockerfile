@@ -130,16 +130,16 @@ CMD ["--help"]
 FROM runtime AS keepalived
 # SIGTERM: keepalived says goodbye, and the next node takes over at once.
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["openelb-bgp", "health", "keepalived"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10s CMD ["openelb-bgp", "health", "keepalived"]
 CMD ["sidecar", "keepalived", "--dir=/run/openelb-bgp"]
 
 
 FROM runtime AS gobgpd
 # SIGKILL: the routers keep the routes for the restart time, while the next container starts.
 STOPSIGNAL SIGKILL
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["openelb-bgp", "health", "gobgpd"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10s CMD ["openelb-bgp", "health", "gobgpd"]
 CMD ["sidecar", "gobgpd", "--dir=/run/openelb-bgp"]
 
 
 FROM runtime AS daemon
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["openelb-bgp", "health"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10s CMD ["openelb-bgp", "health"]
