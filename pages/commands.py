@@ -49,13 +49,15 @@ def _command(name: str) -> Iterator[str]:
     yield " ".join(["openelb-bgp", name, "[OPTIONS]", *_arguments(command)])
     yield "```"
     yield ""
-    yield from table(_FLAG, (_option(one) for one in _options(command)))
+    if options := [_option(one) for one in _options(command)]:
+        yield from table(_FLAG, options)
 
 
 def _arguments(command: click.Command) -> Iterator[str]:
     for one in command.params:
         if isinstance(one, click.Argument):
-            yield one.metavar or (one.name or "").upper()
+            name = one.metavar or (one.name or "").upper()
+            yield name if one.required or name.startswith("[") else f"[{name}]"
 
 
 def _options(command: click.Command) -> Iterator[click.Option]:
