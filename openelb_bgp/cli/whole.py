@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from openelb_bgp.settings import FilesSettings, SourceSettings
+from openelb_bgp.settings import FilesSettings, SourceSettings, Webhook
 
 from .failures import Failed, StateFailed
 
@@ -36,9 +36,14 @@ async def _of_cluster(source: SourceSettings) -> "Snapshot":
     from openelb_bgp.model.meta import Kind
     from openelb_bgp.origin import feed, opened
 
+    # Who only looks answers no API server.
+    silent = Webhook(port=0)
     needed = (Kind.EIP, Kind.SERVICE, Kind.ENDPOINT_SLICE, Kind.NODE, Kind.BGP_CONF, Kind.SPEAKER)
     try:
-        async with asyncio.timeout(_SECONDS), opened(source, node=None, owner=False) as origin:
+        async with (
+            asyncio.timeout(_SECONDS),
+            opened(source, node=None, owner=False, webhook=silent) as origin,
+        ):
             changed = asyncio.Event()
             origin.store.subscribe(changed.set)
             feeding = asyncio.create_task(feed(origin))
