@@ -1,6 +1,5 @@
 """The tour of layer2: ARP and NDP on a plain switched LAN, and what goes wrong there."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -23,6 +22,8 @@ GRATUITOUS = 30.0
 have settled it on the wire by then."""
 _FIRST = ("shop", "web", "web-local")
 """The Services that are there from the start."""
+_OWNER = 3
+"""The column of `openelb-bgp layer2` that names the owner."""
 _OF_ALL = 200.0
 """Requests per second of each client to all of the crowd."""
 _FEWEST = 10
@@ -40,8 +41,8 @@ def the_command_shows_it(lab: Lab) -> Finding:
     """`openelb-bgp layer2` names the node that answers for each address, and who would come next."""
     held = await_one_each(lab, LAYER2, addresses_of(lab, *_FIRST))
     text = lab.look("layer2")
-    shown = {row["address"]: row for row in json.loads(lab.look("layer2", "-o", "json"))}
-    seen = {address: " ".join(shown[address]["owner"]) for address in held}
+    rows = {line.split()[0]: line.split() for line in text.splitlines()}
+    seen = {address: rows[address][_OWNER] for address in held if address in rows}
     expect(seen == held, expected=f"the owners {held}", seen=seen)
     return Finding(
         f"{len(held)} addresses: their owners, since when and on which interface, and all candidates.",
