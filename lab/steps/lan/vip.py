@@ -98,6 +98,11 @@ def drained_node_loses_nothing(lab: Lab) -> Finding:
     return moves.drained_node_loses_nothing(lab, CROWD)
 
 
+def local_policy_follows_a_pod(lab: Lab) -> Finding:
+    """The addresses of a Local Service pass to the virtual router of the nodes that have pods now."""
+    return moves.local_policy_follows_a_pod(lab, VIP, "vip-local")
+
+
 def ipv6_does_the_same(lab: Lab) -> Finding:
     """The IPv6 addresses alone, held by IPv6 instances of VRRPv3."""
     held = {address: node for address, node in assemble(lab, CROWD).items() if ":" in address}
@@ -180,6 +185,11 @@ VIP_TOUR: tuple[Step, ...] = (
         "IPv6 does the same",
         "IPv6 instances of VRRPv3: node3's cable is pulled.",
         ipv6_does_the_same,
+    ),
+    Step(
+        "A Local Service follows its pods",
+        "The pod of the node that has the address of `vip-local` moves to node2.",
+        local_policy_follows_a_pod,
     ),
     Step(
         "A node is drained",
