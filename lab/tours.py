@@ -10,7 +10,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.lab import KUBERNETES, TOPOLOGIES, Lab
 from lab.steps import CLUSTER_TOUR, TOUR, Step
-from lab.steps.lan.cluster import LAYER2_CLUSTER_TOUR
+from lab.steps.lan.cluster import LAYER2_CLUSTER_TOUR, VIP_CLUSTER_TOUR
 from lab.steps.lan.layer2 import LAYER2_TOUR, who_holds_what
 from lab.steps.lan.vip import VIP_TOUR, masters_spread
 from lab.steps.step import await_sessions
@@ -38,7 +38,11 @@ _LAN = TOPOLOGIES / "layer2.clab.yml"
 _ALL = (
     Tour("ecmp", TOPOLOGIES / "ecmp.clab.yml", TOUR, await_sessions, in_cluster=CLUSTER_TOUR),
     Tour("layer2", _LAN, LAYER2_TOUR, who_holds_what, in_cluster=LAYER2_CLUSTER_TOUR),
-    Tour("vip", _LAN, VIP_TOUR, masters_spread, more=(TOPOLOGIES / "vip",)),
+    Tour(
+        *("vip", _LAN, VIP_TOUR, masters_spread),
+        in_cluster=VIP_CLUSTER_TOUR,
+        more=(TOPOLOGIES / "vip",),
+    ),
 )
 TOURS: Mapping[str, Tour] = {tour.name: tour for tour in _ALL}
 
