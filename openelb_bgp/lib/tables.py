@@ -173,25 +173,31 @@ class Draft(MutableMapping[Name, Value]):
         made._become(_Base(entries, base.generation, [*layer]) if few else _Base(entries), {})
         return made
 
+    # Written out each time: drafts are asked and told a hundred thousand times in a cycle, and a call costs
+    # as much as the look.
+
     def get(self, name: Any, default: Any = None) -> Any:
         """As of a dict."""
-        # Written out where it is asked ten thousand times: a call costs as much as the look.
         found = self._layer.get(name, _UNTOLD)
         if found is _UNTOLD:
             return self._entries.get(name, default)
         return default if found is _GONE else found
 
     def __getitem__(self, name: Name) -> Value:
-        found: Value = _found(self._layer, self._entries, name, _GONE)
+        found: Any = self._layer.get(name, _UNTOLD)
+        if found is _UNTOLD:
+            return self._entries[name]
         if found is _GONE:
             raise KeyError(name)
-        return found
+        value: Value = found
+        return value
 
     def __contains__(self, name: object) -> bool:
-        return _found(self._layer, self._entries, name, _GONE) is not _GONE
+        found = self._layer.get(name, _UNTOLD)  # type: ignore[arg-type]
+        return name in self._entries if found is _UNTOLD else found is not _GONE
 
     def __setitem__(self, name: Name, value: Value) -> None:
-        before = self._layer.get(name, _UNTOLD)
+        before: Any = self._layer.get(name, _UNTOLD)
         if before is _UNTOLD:
             before = self._entries.get(name, _GONE)
         if before is not value:
@@ -201,21 +207,22 @@ class Draft(MutableMapping[Name, Value]):
                 self._size += 1
 
     def __delitem__(self, name: Name) -> None:
-        if name not in self:
+        if self.pop(name, _GONE) is _GONE:
             raise KeyError(name)
+
+    def pop(self, name: Name, default: Any = None) -> Any:
+        """Take an entry out; returns it, or the default where there is none."""
+        found: Any = self._layer.get(name, _UNTOLD)
+        if found is _UNTOLD:
+            found = self._entries.get(name, _GONE)
+        if found is _GONE:
+            return default
         if name in self._entries:
             self._layer[name] = _GONE
         else:
             del self._layer[name]
         self._size -= 1
         self._written = True
-
-    def pop(self, name: Name, default: Any = None) -> Any:
-        """Take an entry out; returns it, or the default where there is none."""
-        found = _found(self._layer, self._entries, name, _GONE)
-        if found is _GONE:
-            return default
-        del self[name]
         return found
 
     def __len__(self) -> int:
