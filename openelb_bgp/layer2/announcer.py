@@ -199,9 +199,9 @@ class Layer2Announcer:
             and (spot in self._owned or not self._handover.is_taken(spot, facts, now=now))
             and (spot not in plan.first or self._probes.passed(spot))
         }
-        owned = self._handover.review(held, self._owned, plan, facts, now=now)
-        if owned != self._owned:
-            self._owned = owned
+        self._handover.review(held, self._owned, plan, facts, now=now)
+        if held != self._owned:
+            self._owned = held
         self._rounds.keep(self._owned, now=now)
 
     @property
@@ -229,9 +229,7 @@ class Layer2Announcer:
             return
         now = self._clock.monotonic()
         if rival is not None and self._handover.heard(spot, rival, now=now):
-            self._choose()
             self._answer()
-            self._wake()
         if spot not in self._owned:
             return
         if self._closing is not None:

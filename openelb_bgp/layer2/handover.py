@@ -3,10 +3,9 @@
 Plans change a moment apart, as news arrive; what a node announces is what it does now. So who loses an
 address answers for it until the new owner is heard announcing it, for a moment at most. An owner that is not
 heard has had it all along, on the other side of a partition: it is told that somebody else still has it, and
-announces it. Or it leaves the address to this node, as it remembers other moves: then this one keeps it, if
-it still can, until the other thinks better of it. Who would take one that another has only just announced
-waits for news that are newer. And of two who hear each other's heartbeats the one that comes first does not
-insist at once: perhaps only it does not know yet.
+announces it. Who would take one that another has only just announced waits for news that are newer. And of
+two who hear each other's heartbeats the one that comes first does not insist at once: perhaps only it does
+not know yet.
 """
 
 from collections.abc import Mapping
@@ -44,7 +43,6 @@ class Handover:
     def __init__(self) -> None:
         self._claims: dict[Spot, _Claim] = {}
         self._leaving: dict[Spot, _Leaving] = {}
-        self._kept: dict[Spot, Ownership] = {}
         self._insisting: dict[Spot, float] = {}
         self._held_off: dict[Spot, float] = {}
 
@@ -54,10 +52,9 @@ class Handover:
         return {spot: one.how for spot, one in self._leaving.items()}
 
     def heard(self, spot: Spot, node: str, *, now: float) -> bool:
-        """Another node announces what this one holds or leaves. Returns whether that ends it here."""
+        """Another node announces what this one holds or leaves. Returns whether it was being left."""
         self._claims[spot] = _Claim(node, now)
-        left = self._leaving.pop(spot, None) or self._kept.pop(spot, None)
-        return left is not None
+        return self._leaving.pop(spot, None) is not None
 
     def is_taken(self, spot: Spot, facts: Facts, *, now: float) -> bool:
         """Whether a node that stays has announced it just now: what says that it is ours is older."""
@@ -68,8 +65,8 @@ class Handover:
         return True
 
     def insist(self, spot: Spot, *, now: float) -> None:
-        """It is to be announced again, unless news come before, or the other insists."""
-        self._insisting[spot] = now + PATIENCE
+        """It is to be announced again, unless news come before."""
+        self._insisting.setdefault(spot, now + PATIENCE)
 
     def due(self, now: float) -> list[Spot]:
         """What is to be announced again now."""
@@ -104,28 +101,18 @@ class Handover:
         facts: Facts,
         *,
         now: float,
-    ) -> Mapping[Spot, Ownership]:
-        """What to hold from now on: this, by the plan, and what was held before and nobody takes.
-
-        What was held before and goes to a living node is left to it.
-        """
+    ) -> None:
+        """This is held from now on; what was held before and goes to a living node is left to it."""
         self._claims = {spot: one for spot, one in self._claims.items() if now < one.at + MOMENT}
+        self._insisting = {spot: at for spot, at in self._insisting.items() if spot in held}
         self._held_off = {spot: at for spot, at in self._held_off.items() if now < at}
         leaving: dict[Spot, _Leaving] = {}
-        kept: dict[Spot, Ownership] = {}
         for spot in (before.keys() | self._leaving.keys()) - held.keys():
             owner = self._owner_to_wait_for(spot, plan, facts)
-            if not owner:
-                continue
             known = self._leaving.get(spot) or _Leaving(before[spot], owner, now)
-            if spot not in self._kept and now < known.since + MOMENT:
+            if owner and now < known.since + MOMENT:
                 leaving[spot] = known._replace(owner=owner)
-            elif facts.node in plan.placements[spot.address].among.able:
-                kept[spot] = known.how
-        self._leaving, self._kept = leaving, kept
-        holds = {**held, **kept} if kept else held
-        self._insisting = {spot: at for spot, at in self._insisting.items() if spot in holds}
-        return holds
+        self._leaving = leaving
 
     def _owner_to_wait_for(self, spot: Spot, plan: Layer2Plan, facts: Facts) -> str:
         """The node that it goes to, empty if nobody is to be waited for."""
