@@ -14,7 +14,7 @@ from lab.topology import load
 from tests.lab.clab_rules import problems
 
 FILES = sorted(TOPOLOGIES.glob("*.clab.yml"))
-FRR = re.compile(r"quay\.io/frrouting/frr:\d+\.\d+\.\d+")
+FRR = re.compile(r"frrouting/frr:v\d+\.\d+\.\d+")
 
 
 @pytest.fixture(params=FILES, ids=lambda file: file.name)
