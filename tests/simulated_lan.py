@@ -34,6 +34,7 @@ class Node:
         self.core: Membership | None = None
         self.paused = False
         self.nic_cut = False
+        self.has_carrier = True
         self.waiting: list[tuple[Datagram | bytes, Route]] = []
         self.wakes_at = 0.0
         self.told: Members | None = None
@@ -44,7 +45,8 @@ class Node:
     @property
     def local(self) -> LocalInterface:
         mac = f"02:00:00:00:{self.index >> 8:02x}:{self.index & 255:02x}"
-        return LocalInterface(name=NIC, mac=mac, addresses=(IPv4Interface((self.lan, 16)),))
+        addresses = (IPv4Interface((self.lan, 16)),)
+        return LocalInterface(name=NIC, mac=mac, addresses=addresses, up=self.has_carrier)
 
 
 class Lan:
@@ -87,10 +89,15 @@ class Lan:
             node.name, boot=self.random.getrandbits(63) | 1, timing=self.timing, now=now + node.skew
         )
         node.waiting.clear()
-        peers = {one.name: (one.management,) for one in self.nodes if one is not node}
-        node.codec.use(keys=(b"0" * 32,), nodes=tuple(peers))
-        node.core.configure(now + node.skew, peers=peers, interfaces=(node.local,))
+        node.codec.use(keys=(b"0" * 32,), nodes=tuple(self._peers_of(node)))
+        self._configure(node, node.core, now)
         self._schedule(node, now)
+
+    def _configure(self, node: Node, core: Membership, now: float) -> None:
+        core.configure(now + node.skew, peers=self._peers_of(node), interfaces=(node.local,))
+
+    def _peers_of(self, node: Node) -> dict[str, tuple[Address, ...]]:
+        return {one.name: (one.management,) for one in self.nodes if one is not node}
 
     def start_all(self, *, within: float = 0.5) -> None:
         for node in self.nodes:
@@ -108,6 +115,13 @@ class Lan:
         waiting, node.waiting = node.waiting, []
         for message in waiting:
             self._deliver(node, message)
+        self._poll(node)
+
+    def plug(self, node: Node, *, into_lan: bool) -> None:
+        """Its cable on the LAN is pulled, or is back; its kernel says so at once."""
+        assert node.core is not None
+        node.nic_cut, node.has_carrier = not into_lan, into_lan
+        self._configure(node, node.core, self.now)
         self._poll(node)
 
     def partition(self, sides: Mapping[str, int]) -> None:

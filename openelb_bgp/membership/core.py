@@ -107,7 +107,7 @@ class Membership:
         self._open = {sequence: asked for sequence, asked in self._open.items() if asked[0] in lanes}
         for name, local in sorted(interfaces.items()):
             if name in self._lanes:
-                self._lanes[name].local = local
+                self._lanes[name].becomes(local, now)
             else:
                 self._lanes[name] = Lane(self._node, local, self._timing, now)
 

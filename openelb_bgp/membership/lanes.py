@@ -61,6 +61,13 @@ class Lane:
         self.members: frozenset[int] = frozenset()
         self._places: dict[str, tuple[Place, ...]] = {}
 
+    def becomes(self, local: LocalInterface, now: float) -> None:
+        """The interface is like this now. Where it comes up, nobody has been heard there yet."""
+        if local.up and not self.local.up:
+            self.ready = False
+            self.start_anew(now)
+        self.local = local
+
     @property
     def places(self) -> Iterator[Place]:
         """Where the others can be asked on this LAN."""

@@ -48,6 +48,33 @@ def test_a_cut_nic_is_a_death_there_and_its_own_node_knows_that_it_is_alone(coun
     lan.run_until_true(most=BOUND)
 
 
+@pytest.mark.parametrize("count", [2, 3, 4, 9])
+def test_a_node_whose_cable_is_back_hears_the_others_before_it_counts_there(count: int) -> None:
+    """Else it would take everything for itself until it does."""
+    lan = _steady(count, seed=count)
+    node = lan.nodes[0]
+    lan.plug(node, into_lan=False)
+    lan.run(5)
+    assert node.name not in lan.view(node)
+    seen: list[frozenset[str]] = []
+    lan.watchers.append(lambda one, _: seen.append(lan.view(one)) if one is node else None)
+    lan.plug(node, into_lan=True)
+    lan.run_until_true(most=BOUND)
+    counted = [view for view in seen if node.name in view]
+    assert counted[-1] == lan.truth(node)
+    assert min(map(len, counted)) >= count - 1
+
+
+def test_a_node_whose_cable_is_back_on_a_lan_without_others_counts_there_after_a_round() -> None:
+    lan = _steady(3, seed=3)
+    node = lan.nodes[0]
+    lan.plug(node, into_lan=False)
+    lan.run(5)
+    lan.plug(node, into_lan=True)
+    node.nic_cut = True
+    assert lan.run_until_true(most=1.2, step=0.01) > 0.5
+
+
 @pytest.mark.parametrize("count", [2, 3, 4, 9, 16])
 def test_in_a_partition_each_side_sees_itself_and_after_it_all_see_all(count: int) -> None:
     lan = _steady(count, seed=count)
