@@ -1,16 +1,15 @@
-"""Where each address goes: which nodes may answer for it, who of them owns it, and how that came to be. Pure.
+"""Where each address goes: who of those that may answer for it (`able`) owns it, and why it does. Pure.
 
 What many addresses have in common is worked out once (`alike`), and what has not changed since the last plan
 is the very same object. A node that dies costs something only for its own addresses.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import cache
-from typing import NamedTuple
 
 import msgspec
 
-from openelb_bgp.eligibility import Candidates, Eligibility
+from openelb_bgp.eligibility import Eligibility
 from openelb_bgp.lib.identity import changed_keys
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.facts import Facts
@@ -18,10 +17,11 @@ from openelb_bgp.model.meta import EMPTY, Key
 from openelb_bgp.model.pools import Eip
 from openelb_bgp.model.reasons import Reason, Refused
 
+from .able import Able
 from .alike import Alike, Likeness, Verdict, compare
 from .claims import ByAddress, Claim, ClaimBook, preferred
 from .neighbourhood import Ground, Neighbourhood
-from .owners import MOST_MOVES, Choice, choose_owner, contest, recent_moves
+from .owners import MOST_MOVES, Choice, choose_owner, recent_moves
 from .planned import Contest, Placement
 from .ranks import Ranking
 
@@ -54,13 +54,6 @@ class PlacingMemory(msgspec.Struct, frozen=True, kw_only=True):
     restless: frozenset[Address] = frozenset()
 
 
-class _May(NamedTuple):
-    """Who may answer for an address by the objects: those who stay, and those who drain."""
-
-    staying: frozenset[str]
-    leaving: frozenset[str]
-
-
 class Placer:
     """Places the addresses of one plan.
 
@@ -82,11 +75,9 @@ class Placer:
         reported: Callable[[], Mapping[Address, str]],
     ) -> None:
         self._reported = cache(reported)
-        self._book, self._pools, self._facts = book, pools, facts
-        self._eligibility, self._near, self._elsewhere = eligibility, near, elsewhere
+        self._book, self._facts, self._near, self._elsewhere = book, facts, near, elsewhere
         self._placements, self._before = placements, before
-        self._not_owner: dict[str, Refused] = {}
-        self._contests: dict[Contest, Contest] = {}
+        self._able = Able(pools, facts, eligibility, elsewhere=elsewhere, known=before.contests)
         self._due = changed_keys(old=before.by_address, new=book.by_address)
         self._alike = compare(book.by_address, near, self._due, before.alike)
         self._own = frozenset(self._of_unproven())
@@ -103,7 +94,7 @@ class Placer:
         return PlacingMemory(
             by_address=self._book.by_address,
             ranking=self._before.ranking,
-            contests=self._contests,
+            contests=self._able.contests,
             alike=self._alike,
             verdicts=self._verdicts,
             placements=self._found,
@@ -204,12 +195,12 @@ class Placer:
     def _verdict(self, sample: Address) -> Verdict:
         claims = self._book.by_address[sample]
         ground = self._near.ground(claims[0].pool_name, sample)
-        among = self._contest(self._may(claims, proven=True), ground)
+        among = self._able.contest(claims, ground, proven=True)
         node = self._facts.node
         return Verdict(
             among=among,
             interfaces=ground.interfaces.get(node, ()),
-            refused=None if node in among.able else self._refusal_of(node, claims, ground),
+            refused=None if node in among.able else self._able.refusal(node, claims, ground),
         )
 
     def _void_placements(self) -> Placements:
@@ -235,7 +226,7 @@ class Placer:
         ground = self._near.ground(pool, address)
         among = self._verdicts[self._alike.of[address]].among
         if address in self._own:
-            among = self._contest(self._may(claims, proven=False), ground)
+            among = self._able.contest(claims, ground, proven=False)
         before = self._believed(self._placements.get(address))
         now = self._facts.now
         silent = before is not None and self._is_silent(before)
@@ -254,7 +245,7 @@ class Placer:
             self.until.append(awaited + SILENCE)
         refused = None
         if choice.owner != self._facts.node:
-            refused = self._refusal(claims, ground, among, choice.owner)
+            refused = self._able.not_here(claims, ground, among, owner=choice.owner)
         made = Placement(
             address=address,
             pool=pool,
@@ -324,66 +315,11 @@ class Placer:
             last = before.owner or before.before
         if last in ("", made.owner):
             return msgspec.structs.replace(made, moves=moves)
-        reason = why or self._refusal_of(last, claims, ground)
+        reason = why or self._able.refusal(last, claims, ground)
         if before is not None and before.before == made.owner and now < before.since + PASSING:
             # Reports crossed each other: it never left, or nobody had noticed.
             return msgspec.structs.replace(made, moves=moves[:-1], before=last, why=reason)
         return msgspec.structs.replace(made, moves=(*moves, now), before=last, why=reason)
-
-    def _contest(self, may: _May, ground: Ground) -> Contest:
-        able = may.staying & ground.interfaces.keys() or may.leaving & ground.interfaces.keys()
-        made = contest(able, ground.stable_since, now=self._facts.now)
-        # The same object as in the last plan where it is equal: then nothing is compared address by address.
-        return self._contests.setdefault(made, self._before.contests.get(made, made))
-
-    def _may(self, claims: tuple[Claim, ...], *, proven: bool) -> _May:
-        """Whatever has endpoints must be reachable on the owner; a sharer that has none does not count."""
-        candidates = [(one, self._candidates(one)) for one in claims]
-        willing = [(one, found) for one, found in candidates if found.announcing]
-        out = {one.service: frozenset[str]() if proven else self._out(one.service) for one, _ in willing}
-        staying = [found.eligible - out[one.service] for one, found in willing]
-        leaving = [found.leaving - out[one.service] for one, found in willing]
-        if len(willing) == 1:
-            return _May(staying[0], leaving[0])
-        if not willing:
-            return _May(frozenset(), frozenset())
-        return _May(_common(staying), _common(leaving))
-
-    def _candidates(self, claim: Claim) -> Candidates:
-        selector = self._pools[claim.pool_name].node_selector
-        return self._eligibility.candidates_of(claim.endpoints, local=claim.local, selector=selector)
-
-    def _out(self, service: Key) -> frozenset[str]:
-        """The nodes on which the Service's forwarding has not been seen working yet."""
-        elsewhere = self._elsewhere.get(service, frozenset())
-        if service in self._facts.forwarding.services:
-            return elsewhere | {self._facts.node}
-        return elsewhere
-
-    def _refusal(self, claims: tuple[Claim, ...], ground: Ground, among: Contest, owner: str) -> Refused:
-        """Why this node does not answer for the address."""
-        if self._facts.node in among.able:
-            return self._owned_by(owner)
-        return self._refusal_of(self._facts.node, claims, ground)
-
-    def _refusal_of(self, node: str, claims: tuple[Claim, ...], ground: Ground) -> Refused:
-        for one in claims:
-            refused = self._candidates(one).refusal(node)
-            if refused is not None:
-                return refused
-            if node == self._facts.node and (held := self._facts.forwarding.services.get(one.service)):
-                return held
-        return ground.refused.get(node) or Refused(
-            Reason.NODE_SILENT, f"nothing is heard of the speaker of node {node}; see whether it runs"
-        )
-
-    def _owned_by(self, owner: str) -> Refused:
-        known = self._not_owner.get(owner)
-        if known is None:
-            known = self._not_owner[owner] = Refused(
-                Reason.NOT_OWNER, f"node {owner} answers for it; that is as it should be"
-            )
-        return known
 
 
 def _same(before: Verdict | None, now: Verdict) -> bool:
@@ -393,8 +329,3 @@ def _same(before: Verdict | None, now: Verdict) -> bool:
 
 def _is_restless(one: Placement) -> bool:
     return one.awaited is not None or len(one.moves) >= MOST_MOVES
-
-
-def _common(sets: Iterable[frozenset[str]]) -> frozenset[str]:
-    first, *others = sets
-    return first.intersection(*others)
