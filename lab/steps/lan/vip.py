@@ -16,8 +16,6 @@ CROWD = Crowd(VIP, like="vip-shop", count=15)
 """Thirty addresses; their pod is on node4, which is never cut off."""
 TWO_MASTERS = 1.0
 """Seconds within which two that believe to be master have heard of each other: a few adverts."""
-_ELECTION = 6.0
-"""Seconds for which an address may be without a master while it passes to another virtual router."""
 _FEWEST = 2
 """Of 30 addresses over 4 nodes."""
 _LATE = "vip-shop-late"
@@ -101,11 +99,8 @@ def drained_node_loses_nothing(lab: Lab) -> Finding:
 
 
 def local_policy_follows_a_pod(lab: Lab) -> Finding:
-    """The addresses of a Local Service pass to the virtual router of the nodes that have pods now.
-
-    Mostly without a loss; sometimes the new one holds its election first.
-    """
-    return moves.local_policy_follows_a_pod(lab, VIP, "vip-local", election=_ELECTION)
+    """The addresses of a Local Service pass to the virtual router of the nodes that have pods now."""
+    return moves.local_policy_follows_a_pod(lab, VIP, "vip-local")
 
 
 def ipv6_does_the_same(lab: Lab) -> Finding:
