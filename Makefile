@@ -12,9 +12,9 @@ PYTHON := $(BIN)/python
 
 # The quick ones first; a folder that holds no test yet is left out.
 FAST_TESTS := tests/unit tests/properties
-# The kube tests last: their control planes go on running until the end, beside labs that count lost requests.
-SLOW_TESTS := tests/contract tests/daemons tests/lab tests/kube
-# Most of their time the daemons' tests wait for a timer; a file's tests stay together and in order.
+SHARING_TESTS := $(FAST_TESTS) tests/contract tests/daemons tests/kube
+# They count a client's lost requests, one lab at a time (see hack/run-tests).
+LAB_TESTS := tests/lab
 WORKERS := 3
 with-tests = $(foreach folder,$(1),$(if $(wildcard $(folder)/test_*.py $(folder)/*/test_*.py),$(folder)))
 
@@ -43,7 +43,7 @@ demo-down:  ## remove the labs that `make demo` left up
 test:  ## set up, lint, and run every test
 	@hack/step setup hack/setup test
 	@$(MAKE) lint
-	@hack/step tests hack/as-root hack/run-tests $(PYTHON) $(WORKERS) $(call with-tests,$(FAST_TESTS) $(SLOW_TESTS))
+	@hack/step tests hack/as-root hack/run-tests $(PYTHON) $(WORKERS) $(call with-tests,$(SHARING_TESTS)) -- $(call with-tests,$(LAB_TESTS))
 
 .PHONY: images
 images:  ## build the container images with this machine's docker (see Dockerfile)
