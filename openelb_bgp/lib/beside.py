@@ -6,7 +6,9 @@ for another that computes for some 5 ms (`sys.getswitchinterval`), and not for s
 
 import asyncio
 import concurrent.futures
+import contextlib
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -24,10 +26,11 @@ class Ended(Exception):
 class Beside:
     """One loop in one thread, which has begun. To be made on the loop that it is beside: its home.
 
-    An exception that nothing in there catches ends it, and `ended` raises it at home.
+    An exception that nothing in there catches ends it, and `ended` raises it at home. One that is `urgent`
+    comes before whatever else wants the processor, as far as this process may ask for that.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, urgent: bool = False) -> None:
         self._home = asyncio.get_running_loop()
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._fail)
@@ -35,6 +38,7 @@ class Beside:
         self._asked_home_at: float | None = None
         self._home_turned_at = -math.inf
         self._ended: asyncio.Future[None] = self._home.create_future()
+        self._urgent = urgent
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -101,6 +105,8 @@ class Beside:
         await asyncio.wait((self._ended,))
 
     def _work(self) -> None:
+        if self._urgent:
+            _come_first()
         try:
             self._loop.run_forever()
             self._loop.run_until_complete(_cancel_others())
@@ -123,6 +129,16 @@ class Beside:
             self._ended.set_exception(self._failure)
             # Who has not asked for the end does not miss it.
             self._ended.exception()
+
+
+def _come_first() -> None:
+    """Have this thread scheduled in real time, at the lowest priority of all that are (sched(7)).
+
+    A better nice value would not do: it counts among the threads of one session or container only. Without
+    the capability SYS_NICE, or in a container that has no share of real time, it stays as it is.
+    """
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
 async def _cancel_others() -> None:

@@ -1,4 +1,4 @@
-"""What lives on a loop beside, and is made anew with back-off when something it does there has failed."""
+"""What lives on an urgent loop beside, and is made anew with back-off when something there has failed."""
 
 import asyncio
 import random
@@ -55,7 +55,7 @@ class Kept(Generic[T]):
     def begun(self) -> _Running[T] | None:
         """The same, begun if need be; None while it has failed."""
         if self._running is None and not self.failure:
-            beside = Beside(self._name)
+            beside = Beside(self._name, urgent=True)
             self._running = _Running(beside, self._make(beside))
             self._began.set()
         return self._running

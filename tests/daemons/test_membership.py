@@ -5,6 +5,7 @@ A heartbeat is half a second here, and death two, so that a busy machine kills n
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import sys
@@ -27,13 +28,21 @@ KEYS = ("first-key-of-this-cluster", "second-key-of-this-cluster", "a-key-of-ano
 class Member:
     """A node of the LAN with membership in a process of its own."""
 
-    def __init__(self, space: Namespace, name: str, peers: dict[str, str], folder: Path, key: str) -> None:
+    def __init__(
+        self,
+        space: Namespace,
+        name: str,
+        peers: dict[str, str],
+        folder: Path,
+        key: str,
+        wrapped: tuple[str, ...] = (),
+    ) -> None:
         self.space, self.name = space, name
         self.key_file = folder / f"{name}.key"
         self.write_keys(key)
         told = [f"--peer={peer}={address}" for peer, address in peers.items() if peer != name]
         module = ("-m", "tests.daemons.harness.member", name, f"--key-file={self.key_file}", *told)
-        self.daemon = Daemon(space.argv(sys.executable, *module), log=folder / f"{name}.log")
+        self.daemon = Daemon(space.argv(*wrapped, sys.executable, *module), log=folder / f"{name}.log")
 
     def write_keys(self, *keys: str) -> None:
         self.key_file.write_text("\n".join(keys))
@@ -86,7 +95,9 @@ Build = Callable[..., House]
 def build(tmp_path: Path) -> Iterator[Build]:
     with contextlib.ExitStack() as ends:
 
-        def make(count: int, *, family: int = 4, keys: tuple[str, ...] = ()) -> House:
+        def make(
+            count: int, *, family: int = 4, keys: tuple[str, ...] = (), wrapped: tuple[str, ...] = ()
+        ) -> House:
             lan = make_lan(routers=0, nodes=count)
             ends.callback(lan.remove)
             names = [f"n{index}" for index in range(1, count + 1)]
@@ -97,7 +108,7 @@ def build(tmp_path: Path) -> Iterator[Build]:
                 for node in lan.nodes:
                     node.run("ip", "-4", "address", "flush", "dev", "eth0")
             members = [
-                Member(node, name, peers, tmp_path, (keys or (KEYS[0],) * count)[index])
+                Member(node, name, peers, tmp_path, (keys or (KEYS[0],) * count)[index], wrapped)
                 for index, (name, node) in enumerate(zip(names, lan.nodes, strict=True))
             ]
             for member in members:
@@ -119,6 +130,26 @@ async def test_two_nodes_suffice_and_a_killed_one_is_dead_and_back(build: Build,
     second.daemon.start()
     await house.agree("n1", "n2")
     assert first.last["instances"]["n2"] != before
+
+
+@pytest.mark.parametrize(
+    ("without", "policies"),
+    [((), [os.SCHED_OTHER, os.SCHED_RR]), (("setpriv", "--bounding-set=-sys_nice"), [os.SCHED_OTHER] * 2)],
+    ids=["may", "may not"],
+)
+async def test_heartbeats_come_before_all_else_on_the_machine_where_the_process_may_ask_for_that(
+    build: Build, without: tuple[str, ...], policies: list[int]
+) -> None:
+    house = build(2, wrapped=without)
+    house.start()
+    await house.agree("n1", "n2")
+    assert _policies(house.members[0].daemon.pids[-1]) == policies
+
+
+def _policies(pid: int) -> list[int]:
+    """By which rules its threads are scheduled."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sorted(os.sched_getscheduler(int(thread.name)) & ~os.SCHED_RESET_ON_FORK for thread in threads)
 
 
 async def test_a_goodbye_is_told_before_the_process_ends(build: Build) -> None:
