@@ -6,6 +6,7 @@ plan, and writes one report. It is woken by the source, by netlink, by sessions 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NoReturn
 
 import msgspec
 import structlog
@@ -88,6 +89,7 @@ class Speaker:
         self._store, self._sink, self._clock = origin.store, origin.sink, origin.clock
         self._wake = WakeUp()
         self._host = HostState()
+        self._host_known = asyncio.Event()
         self._following = HostFollower()
         self._host_is = origin.host_is
         self._trouble = origin.trouble
@@ -122,15 +124,21 @@ class Speaker:
             "probe": self._prober.run,
             "membership": self._membership.run,
             **({} if self._health is None else {"health-checks": self._health.run}),
-            "loop": self._loop.run,
+            "loop": self._turn,
             "announcers": self._announcers.run,
         }
 
     async def _follow_host(self) -> None:
         async for state in self._following.states():
             self._host = state
+            self._host_known.set()
             self._host_is(state)
             self._wake.set()
+
+    async def _turn(self) -> NoReturn:
+        # A plan for a machine without a NIC would take away what keepalived and gobgpd were found with.
+        await self._host_known.wait()
+        await self._loop.run()
 
     async def _cycle(self) -> float | None:
         snapshot = self._snapshot()

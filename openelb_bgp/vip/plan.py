@@ -93,7 +93,7 @@ class _Planner:
         instances = [one for bucket in self._buckets.buckets for one in self._instances(bucket)]
         return VipPlan(
             node=self._facts.node,
-            complete=self._facts.forwarding.known,
+            complete=self._facts.forwarding.known and not any(map(_is_looked_for, self._choices.values())),
             instances=tuple(sorted(instances)),
             buckets=self._buckets,
             services={address: claim.services for address, claim in self._buckets.claims.items()},
@@ -227,6 +227,11 @@ class _Planner:
         if self._facts.forwarding.refused is not None:
             refused = self._facts.forwarding.refused
             yield Problem.of(ref(Kind.NODE, self._facts.node), refused.reason, refused.message)
+
+
+def _is_looked_for(choice: Choice) -> bool:
+    """Whether it will be known in a moment which NIC the pool means."""
+    return choice.refused is not None and choice.refused.reason is Reason.WAITING_FOR_SYNC
 
 
 def _is_host(link: Link, ip: object) -> bool:

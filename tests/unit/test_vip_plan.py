@@ -5,14 +5,16 @@ from ipaddress import IPv4Address, ip_address, ip_interface
 import msgspec
 import pytest
 
-from openelb_bgp.model.facts import Link
+from openelb_bgp.model.facts import Facts, Link
 from openelb_bgp.model.forwarding import Forwarding
 from openelb_bgp.model.meta import Key, Kind, ref
 from openelb_bgp.model.reasons import Reason, Refused
 from openelb_bgp.model.statuses import PoolStatus
+from openelb_bgp.vip.claims import Reader
 from openelb_bgp.vip.model import Bucket, Instance
+from openelb_bgp.vip.plan import plan
 from openelb_bgp.vip.vrids import carrier
-from tests.unit.plan_world import drained, node, selector
+from tests.unit.plan_world import NOW, drained, node, selector
 from tests.unit.vip_world import buckets, lan, many, nic, nodes, planned, spread, vip_pool
 
 WEB, WEB6 = "10.0.0.100", "fd00::100"
@@ -262,3 +264,12 @@ def test_of_a_service_with_two_addresses_the_one_that_is_left_out_is_named() -> 
     assert [one.version for one in made.instances] == [4]
     (why,) = made.left_out.values()
     assert why.message.startswith(f"{WEB6}: ")
+
+
+def test_nothing_is_changed_until_the_route_that_a_pool_names_has_been_looked_for() -> None:
+    world = lan(WEB, pools=[vip_pool(interfaces=("can_reach:192.0.2.1",))])
+    looking = planned(world)
+    assert (looking.complete, looking.instances) == (False, ())
+    facts = Facts(node="n1", now=NOW, links=(nic(),), routes={ip_address("192.0.2.1"): "eth0"})
+    found = plan(world, facts, Reader())
+    assert (found.complete, [one.interface for one in found.instances]) == (True, ["eth0"])
