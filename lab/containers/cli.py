@@ -109,9 +109,11 @@ def backend(node: Node, topology: Topology) -> None:
 
 @_role
 def router(node: Node, topology: Topology) -> None:
-    """FRR, with the configuration in /etc/frr, as its own images start it."""
+    """FRR, with the configuration in /etc/frr, watched as in its own images."""
     folder = "install -d -o frr -g frr /run/frr"
-    script = f"{folder}; . {_FRR}/frrcommon.sh; exec {_FRR}/watchfrr $(daemon_list)"
+    # watchfrr itself cuts a start short that takes 20 seconds, before the configuration is read.
+    start = f"{_FRR}/watchfrr.sh start all"
+    script = f"{folder}; {start}; . {_FRR}/frrcommon.sh; exec {_FRR}/watchfrr $(daemon_list)"
     os.execv("/bin/bash", ["bash", "-c", script])
 
 
