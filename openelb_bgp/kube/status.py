@@ -1,12 +1,11 @@
 """The StatusSink over a cluster: statuses by server-side apply, then Events, many at a time.
 
-What is sent says `bodies`, what comes first `outbox`, what beside it `precedence`, which Events are told
-`event_book`; here is the sending, and what each answer means for what comes next.
+Which requests a write takes says `status_requests`, what comes first `outbox`, what beside it `precedence`,
+which Events are told `event_book`; here is when each is sent, and what its answer means for what comes next.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,29 +13,25 @@ import msgspec
 import structlog
 
 from openelb_bgp.lib.instants import soonest
-from openelb_bgp.model.meta import Kind, ObjectRef, ref
+from openelb_bgp.model.meta import Kind, ObjectRef
 from openelb_bgp.model.statuses import Status
 from openelb_bgp.ports import Clock, Event, NotWritten, StatusWrite
 from openelb_bgp.report.events import not_written
 from openelb_bgp.runtime.loop import WakeUp
 
-from .bodies import Body, address_body, leftover, missing, speaker_body, status_body
-from .client import Client, Document
+from .client import Client
 from .errors import Conflict, Forbidden, Invalid, KubeError, NotFound, TooManyRequests
 from .event_book import EventBook
 from .events import DROPPED, EventSender
 from .outbox import Job, Outbox
 from .precedence import URGENT_AT_ONCE, Precedence
 from .reports import Reports, Shown
-from .resources import RESOURCES
+from .status_requests import StatusRequests, UidOf
 
 log = structlog.get_logger(__name__)
 
 _IDLE_SECONDS = 3600.0
 _LAST_SECONDS = 1.0
-
-UidOf = Callable[[ObjectRef], str]
-"""The uid of an object as it is known, empty where it is not."""
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -70,11 +65,11 @@ class KubeSink:
     def __init__(
         self, client: Client, clock: Clock, events: EventBook, *, uid_of: UidOf, patience: Patience
     ) -> None:
-        self._client = client
         self._clock = clock
         self._book = events
         self._events = EventSender(client, events, clock)
         self._uid_of = uid_of
+        self._requests = StatusRequests(client, uid_of)
         self._patience = patience
         self._outbox = Outbox()
         self._wake = WakeUp()
@@ -112,6 +107,7 @@ class KubeSink:
         now = self._clock.monotonic()
         awaited = []
         for write in writes:
+            self._requests.note(write.ref)
             soon = self._outbox.put(write, told.pop(write.ref, ()), now=now)
             if soon and (write.urgent or write.status is None):
                 awaited.append(write)
@@ -211,70 +207,22 @@ class KubeSink:
 
     async def _attempt(self, job: Job) -> None:
         """Write it, as far as that has not been done. Raises KubeError."""
-        write, resource = job.write, RESOURCES[job.ref.kind]
-        if write.status is None:
-            with contextlib.suppress(NotFound):
-                await self._client.delete(resource, job.ref.key.name, namespace=job.ref.key.namespace)
+        if job.write.status is None:
+            await self._requests.delete(job.ref)
             return
         if job.answer is None and self._precedence.is_crowd(len(self._urgent)):
-            brief = address_body(write)
-            if brief is not None:
-                await self._give(job, brief)
+            given = await self._requests.give(job.write)
+            if given is not None:
+                # Once the Source shows the addresses, whoever decided writes what is lacking.
+                self._tell(job.events, uid=_uid(given))
+                job.events = ()
                 return
         if job.answer is None:
-            job.answer = await self._apply(write)
-            self._reports.note(write, job.answer)
+            job.answer = await self._requests.apply(job.write)
+            self._reports.note(job.write, job.answer)
             self._tell(job.events, uid=_uid(job.answer))
             job.events = ()
-        if (extra := leftover(write, job.answer)) is not None:
-            await self._client.patch(resource, job.ref.key.name, extra, form="merge", subresource="status")
-        lacking = missing(write, job.answer)
-        if lacking is not None:
-            await self._client.patch(
-                resource, job.ref.key.name, lacking, form="merge", namespace=job.ref.key.namespace
-            )
-
-    async def _give(self, job: Job, brief: Body) -> None:
-        """Write the addresses alone: once the Source shows them, whoever decided writes what is lacking."""
-        resource, key = RESOURCES[job.ref.kind], job.ref.key
-        answer = await self._client.patch(
-            resource, key.name, brief, form="merge", namespace=key.namespace, subresource="status"
-        )
-        self._tell(job.events, uid=_uid(answer))
-        job.events = ()
-
-    async def _apply(self, write: StatusWrite) -> Document:
-        try:
-            return await self._apply_status(write)
-        except NotFound:
-            if write.ref.kind is not Kind.SPEAKER:
-                raise
-        name = write.ref.key.name
-        whole = speaker_body(write.ref, node_uid=self._uid_of(ref(Kind.NODE, name)))
-        await self._client.apply(RESOURCES[Kind.SPEAKER], name, whole)
-        return await self._apply_status(write)
-
-    async def _apply_status(self, write: StatusWrite) -> Document:
-        resource, key = RESOURCES[write.ref.kind], write.ref.key
-        try:
-            return await self._client.apply(
-                resource, key.name, status_body(write), namespace=key.namespace, subresource="status"
-            )
-        except Invalid:
-            if write.ref.kind is Kind.SERVICE:
-                await self._ask_for(write)
-            raise
-
-    async def _ask_for(self, write: StatusWrite) -> None:
-        """Raises NotFound, or Conflict, if the object is gone or another than the one decided on.
-
-        Applied to a Service that is gone, a status is taken for a new Service, which lacks its ports.
-        """
-        resource, key = RESOURCES[write.ref.kind], write.ref.key
-        nothing = {"metadata": {"resourceVersion": write.based_on}}
-        await self._client.patch(
-            resource, key.name, nothing, form="merge", namespace=key.namespace, subresource="status"
-        )
+        await self._requests.complete(job.write, job.answer)
 
     def _settle(self, job: Job) -> None:
         self._outbox.done(job)

@@ -1,7 +1,8 @@
 """Announcers abreast: a cycle asks each to reconcile, and none waits for another that hangs.
 
 Whoever takes longer than a moment goes on by itself. Meanwhile the cycles of the others go on, with what it
-said last, and once it has ended it is asked anew.
+said last, and once it has ended it is asked anew. What it says late is as good as ever, of the revision that
+it was asked about: on a machine under load every answer may be late.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ class Abreast:
         self._asked: dict[Protocol, asyncio.Task[Announcement]] = {}
         self._late: set[Protocol] = set()
         self._said: dict[Protocol, Announcement] = {}
+        self._news: set[Protocol] = set()
         self._events: dict[Protocol, tuple[Event, ...]] = {}
 
     async def reconcile(
@@ -63,13 +65,15 @@ class Abreast:
         for protocol, task in ended.items():
             said = task.result()
             self._said[protocol] = said
+            self._news.add(protocol)
             # Of one that is asked anew at once what happened before is not to be lost.
             self._events[protocol] = (*self._events.get(protocol, ()), *said.events)
 
     def _announcement(self, protocol: Protocol, revision: int, *, now: float) -> Announcement:
         said = self._said.get(protocol, Announcement(protocol=protocol, revision=revision, settled=False))
-        events = self._events.pop(protocol, ())
+        events, is_news = self._events.pop(protocol, ()), protocol in self._news
+        self._news.discard(protocol)
         if protocol in self._asked:
-            again = now + _LOOK_AGAIN
-            return msgspec.structs.replace(said, settled=False, events=events, wake_at=again)
+            again, settled = now + _LOOK_AGAIN, said.settled and is_news
+            return msgspec.structs.replace(said, settled=settled, events=events, wake_at=again)
         return said if events == said.events else msgspec.structs.replace(said, events=events)

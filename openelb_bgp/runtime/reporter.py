@@ -39,6 +39,7 @@ class Reporter:
         self._written: SpeakerStatus | None = None
         self._written_at = 0.0
         self._shown = False
+        self._had_node = False
         self._events: list[Event] = []
         self._unsettled: str | None = "no cycle has ended yet"
         self._not_written = ""
@@ -75,8 +76,12 @@ class Reporter:
         )
         self._events.extend(event for one in announcements for event in one.events)
         self._note_deletion(snapshot)
+        if self._has_lost_its_node(snapshot):
+            self._written = None
+            self._events.clear()
+            return None
         if self._written is None and self._unsettled is not None:
-            if not snapshot.has_listed(Kind.SPEAKER):
+            if not snapshot.has_listed(Kind.SPEAKER, Kind.NODE):
                 return None
             if facts.now < self._patient_until:
                 return self._patient_until
@@ -98,6 +103,15 @@ class Reporter:
         if self._shown and not shown:
             self._written = None
         self._shown = shown
+
+    def _has_lost_its_node(self, snapshot: Snapshot) -> bool:
+        """Whether its Node has been deleted: the report went with it, and one made now would have no owner.
+
+        Of a Node that was never there it is told; a folder of manifests has no owners.
+        """
+        there = self._ref.key.name in snapshot.nodes
+        self._had_node = self._had_node or there
+        return snapshot.in_cluster and self._had_node and not there
 
     async def _write(self, status: SpeakerStatus) -> float | None:
         events = tuple(self._events)

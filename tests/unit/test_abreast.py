@@ -43,6 +43,12 @@ class Mode:
             protocol=self.protocol, revision=snapshot.revision, settled=True, events=(event,), wake_at=500.0
         )
 
+    async def ends(self, revision: int) -> None:
+        """Let it end, as asked about that revision; the next time it hangs again."""
+        self.free.set()
+        await eventually(lambda: self.ended[-1:] == [revision], within=20, what="a late answer")
+        self.free.clear()
+
     async def close(self, *, withdraw: bool) -> None:
         return
 
@@ -101,6 +107,20 @@ async def test_one_that_hangs_from_the_start_is_not_settled_and_says_nothing() -
     assert said[Protocol.LAYER2].settled
     await speaker.abreast.close()
     assert speaker.modes[Protocol.BGP].ended == []
+
+
+async def test_what_is_said_late_counts_though_every_answer_is_late() -> None:
+    """Else a speaker on a machine under load would never report what it has applied."""
+    speaker = Speaker(Protocol.BGP)
+    mode = speaker.modes[Protocol.BGP]
+    assert not (await speaker.cycle(1))[Protocol.BGP].settled
+    for revision in (2, 3, 4):
+        await mode.ends(revision - 1)
+        said = (await speaker.cycle(revision))[Protocol.BGP]
+        assert (said.revision, said.settled, _messages(said)) == (revision - 1, True, [f"{revision - 1}"])
+        # It is told once: whoever has not ended since is not known to be settled.
+        assert not (await speaker.cycle(revision))[Protocol.BGP].settled
+    await speaker.abreast.close()
 
 
 @pytest.mark.parametrize("late", [True, False])

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from openelb_bgp.model.cluster import Node
 from openelb_bgp.model.facts import Facts
 from openelb_bgp.model.meta import Kind, Meta, ref
 from openelb_bgp.model.pools import Eip, Protocol
@@ -194,3 +195,31 @@ async def test_a_report_that_somebody_deletes_is_written_again(house: House) -> 
     house.snapshot = unshown
     await house.report(routes=1)
     assert house.announced == [1, 1]
+
+
+async def test_a_speaker_whose_node_is_deleted_reports_nothing_until_it_is_back(house: House) -> None:
+    """Its report went with the Node: written again it would have no owner, and outlive its speaker."""
+    node = {"node1": Node(meta=Meta(name="node1"))}
+    cluster = Snapshot(listed=frozenset(Kind), in_cluster=True)
+    house.snapshot = msgspec.structs.replace(cluster, nodes=node)
+    await house.report(routes=2)
+    house.snapshot = cluster
+    assert await house.report(routes=0, events=1) is None
+    assert (house.announced, house.sink.events) == ([2], [])
+    house.snapshot = msgspec.structs.replace(cluster, nodes=node)
+    await house.report(routes=2)
+    assert house.announced == [2, 2]
+
+
+async def test_a_speaker_whose_node_was_never_there_says_so(house: House) -> None:
+    house.snapshot = Snapshot(listed=frozenset(Kind), in_cluster=True)
+    await house.report(routes=0)
+    assert house.announced == [0]
+
+
+async def test_who_owns_the_first_report_has_been_looked_for(house: House) -> None:
+    house.snapshot = Snapshot(listed=frozenset({Kind.SPEAKER}))
+    await house.report(settled=False)
+    house.clock.now += 100
+    assert await house.report(settled=False) is None
+    assert house.announced == []
