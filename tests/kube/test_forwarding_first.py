@@ -20,6 +20,8 @@ from tests.daemons.harness.waiting import stays, wait_until
 from tests.kube.harness.control_plane import ControlPlane
 from tests.kube.harness.rack import Rack
 
+pytestmark = pytest.mark.timeout(360)
+
 
 @pytest.fixture
 async def rack(
@@ -52,7 +54,8 @@ async def refused(rack: Rack, service: str, *words: str) -> None:
 
 async def opened(rack: Rack, kube_proxy: KubeProxy) -> int:
     """Return when Services `web` and, of the policy Local, `dns` have their routes; `dns`'s health port."""
-    opening = asyncio.create_task(rack.open())
+    # The route cannot come before the refusal has been seen, for which there is a minute.
+    opening = asyncio.create_task(rack.open(within=120))
     await refused(rack, "web", "port 10256 answers 503", "look at kube-proxy")
     assert rack.hops("web") == []
     await kube_proxy.answer(KUBE_PROXY_PORT, 200)

@@ -55,8 +55,8 @@ class Rack:
             space=self.space,
         )
 
-    async def open(self) -> None:
-        """Start everything; returns once the router has the route of Service `web`."""
+    async def open(self, *, within: float = 60.0) -> None:
+        """Start everything; returns once the router has the route of Service `web`, `within` seconds."""
         self.proxy.__enter__()
         await self.router.start()
         for obj in (
@@ -69,7 +69,7 @@ class Rack:
         self.pod("web-1", app="web")
         self.controller.start()
         self.speaker.start()
-        await self.routed("web", within=60)
+        await self.routed("web", within=within)
 
     def close(self) -> None:
         """Stop what this started; gobgpd goes with its namespace."""
