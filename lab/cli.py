@@ -12,27 +12,18 @@ from typing import Any
 import click
 
 from lab import inside, lab, state
+from lab.commands import Commands
 from lab.errors import LabError
 from lab.show import Screen, terminal
 from lab.tour import tour
 from lab.tours import TOURS, Tour, tour_named
 
 
-class _Root(click.Group):
-    """Turns what may go wrong in the lab into one message and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        if os.geteuid() != 0:
-            raise click.ClickException("the lab makes network namespaces: run it as root (sudo)")
-        try:
-            return super().invoke(ctx)
-        except LabError as exc:
-            raise click.ClickException(str(exc)) from exc
-
-
-@click.group(cls=_Root)
+@click.group(cls=Commands)
 def main() -> None:
     """Real routers and switches, real packets, no containers."""
+    if os.geteuid() != 0:
+        raise LabError("the lab makes network namespaces: run it as root (sudo)")
 
 
 def _which(required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
 
 from lab import backend as pod
+from lab.commands import Commands
 from lab.containers.client import Client
 from lab.containers.wiring import wire
 from lab.desk import FolderDesk
@@ -34,17 +34,7 @@ _WIRED = Path("/run/wired")
 """There once the network is the node's; for health checks."""
 
 
-class _Root(click.Group):
-    """Turns what may go wrong into one message and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except LabError as exc:
-            raise click.ClickException(str(exc)) from exc
-
-
-@click.group(cls=_Root)
+@click.group(cls=Commands)
 def main() -> None:
     """One node of a lab, in a container."""
     # Nothing here has anything to bring to an end, and PID 1 is only ended by signals that it asks for.
