@@ -280,6 +280,7 @@ class BgpAnnouncer:
         features = self._features if self._connection.is_up else None
         troubles = status.daemon_problems(features, self._connection.error)
         sessions = self._sessions.statuses()
+        retry_at = self._clock.monotonic() + _RETRY if obstacles else None
         return Announcement(
             protocol=self.protocol,
             revision=revision,
@@ -294,7 +295,7 @@ class BgpAnnouncer:
                 problems=(*plan.problems, *troubles, *obstacles.problems(), *session_problems(sessions)),
             ),
             left_out={**plan.left_out, **obstacles.left_out(plan)} if obstacles else plan.left_out,
-            wake_at=soonest(plan.deadline, self._clock.monotonic() + _RETRY if obstacles else None),
+            wake_at=soonest(plan.deadline, retry_at, self._rivals.look_again_at),
             probes=plan.probes,
         )
 

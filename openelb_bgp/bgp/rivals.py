@@ -7,7 +7,7 @@ speaker on the node and ours loses a session, ours waits a moment before it dial
 that took it, each would go on taking it from the other.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from openelb_bgp.ports import Clock
 
@@ -17,12 +17,18 @@ from .model import PeerConf
 
 HOLD = 600.0
 """Seconds for which a neighbour stays left alone after another's connection to it was last seen."""
-FIRST_WAIT, WAIT, LONGEST_WAIT = 12.0, 30.0, 300.0
-"""Seconds to wait for another to come up after the first loss, the second, and at most."""
+FIRST_WAIT, WAIT, LONGEST_WAIT = 20.0, 30.0, 300.0
+"""Seconds to wait for another to come up after the first loss, the second, and at most.
+
+While a router forgets ours it may refuse the other once (seen with FRR). GoBGP 3.10 dials again 10 to 14 s
+later (5 s idle, 5 to 9 s of its retry timer), 4.8 within 7 s: ours must not be there first.
+"""
 LOSSES_COUNT_FOR = 900.0
 """Seconds after which a loss is forgotten."""
 _PAUSE, _SHORT_PAUSE = 5.0, 1.0
-"""Seconds between two looks as long as nothing changes, and while ours waits for another."""
+"""Seconds between two looks as long as nothing changes, and while another may take what ours dials."""
+_CLOSELY = 60.0
+"""Seconds for which it may: then whoever was to come has come, and the tables of a busy node are long."""
 
 
 class Rivals:
@@ -33,10 +39,19 @@ class Rivals:
         self._clock = clock
         self._established: frozenset[str] = frozenset()
         self._suspects: frozenset[str] = frozenset()
-        self._look_at = 0.0
+        self._look_at = self._closely_until = 0.0
+        self._others_exist = False
         self._seen: dict[str, tuple[str, float]] = {}
         self._losses: dict[str, list[float]] = {}
         self._waits_until: dict[str, float] = {}
+
+    @property
+    def look_again_at(self) -> float | None:
+        """When to look again though nothing happens, in seconds of the monotonic clock.
+
+        None where ours dials nobody, or is alone: whom another has reached meanwhile must not be dialled.
+        """
+        return self._look_at if self._contested() else None
 
     async def in_use(self, wanted: Collection[str], *, established: Collection[str]) -> dict[str, str]:
         """Of the wanted neighbour addresses those that are left to another, and why.
@@ -46,10 +61,13 @@ class Rivals:
         up, now = frozenset(established), self._clock.monotonic()
         suspects = frozenset(wanted) - up
         lost = suspects & self._established
-        if suspects and (suspects != self._suspects or now >= self._look_at):
-            await self._look(suspects, lost)
-        self._established, self._suspects = up, suspects
-        self._forget(now)
+        if self._forget(now) or suspects != self._suspects:
+            # Ours may dial from now on, and never without having looked.
+            self._look_at, self._closely_until = now, now + _CLOSELY
+        self._suspects = suspects
+        if suspects and now >= self._look_at:
+            await self._look(lost)
+        self._established = up
         return {address: why for address in suspects if (why := self._why(address))}
 
     def edited(self, *, old: Mapping[str, PeerConf], new: Mapping[str, PeerConf]) -> None:
@@ -60,16 +78,22 @@ class Rivals:
         """Our gobgpd has ended, and all sessions with it."""
         self._established = frozenset()
 
-    async def _look(self, suspects: Iterable[str], lost: Collection[str]) -> None:
+    async def _look(self, lost: Collection[str]) -> None:
         found, now = await self._daemon.others(), self._clock.monotonic()
-        for address in suspects:
+        for address in self._suspects:
             who = found.speak_to.get(bare(address))
             if who is not None:
                 self._seen[bare(address)] = who, now
                 self._waits_until.pop(address, None)
             elif address in lost and found.exist:
                 self._wait(address, now)
-        self._look_at = now + (_SHORT_PAUSE if self._waits_until else _PAUSE)
+        self._others_exist = found.exist
+        closely = self._contested() and now < self._closely_until
+        self._look_at = now + (_SHORT_PAUSE if closely else _PAUSE)
+
+    def _contested(self) -> bool:
+        """Whether there is another speaker, and a neighbour without a session that is not known as its."""
+        return self._others_exist and any(bare(address) not in self._seen for address in self._suspects)
 
     def _wait(self, address: str, now: float) -> None:
         losses = [at for at in self._losses.get(address, []) if now < at + LOSSES_COUNT_FOR]
@@ -77,9 +101,13 @@ class Rivals:
         self._losses[address] = [*losses, now]
         self._waits_until[address] = now + wait
 
-    def _forget(self, now: float) -> None:
-        self._seen = {address: one for address, one in self._seen.items() if now < one[1] + HOLD}
-        self._waits_until = {address: until for address, until in self._waits_until.items() if now < until}
+    def _forget(self, now: float) -> bool:
+        """Drop what has had its time; whether there was any."""
+        seen = {address: one for address, one in self._seen.items() if now < one[1] + HOLD}
+        waiting = {address: until for address, until in self._waits_until.items() if now < until}
+        fewer = len(seen) < len(self._seen) or len(waiting) < len(self._waits_until)
+        self._seen, self._waits_until = seen, waiting
+        return fewer
 
     def _why(self, address: str) -> str:
         seen = self._seen.get(bare(address))

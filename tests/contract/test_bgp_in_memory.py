@@ -126,3 +126,16 @@ class TestInMemory(BgpContract):
             await eventually(lambda: by_hand not in routes, within=400, what="the path that was put there")
             assert 100.0 < LoopClock().monotonic() - started < 200.0
             await self.outside(stage, many)
+
+    async def test_a_router_that_another_reaches_while_ours_dials_is_left_to_it(
+        self, stage: MemoryStage
+    ) -> None:
+        del stage.routers[ROUTER]
+        stage.daemon.other_listens = True
+        async with stage.process().running() as speaker:
+            speaker.put(stage.cluster(range(1)))
+            await eventually(lambda: stage.daemon.life.peers, within=5, what="the peer")
+            stage.daemon.neighbours_of_others = {ROUTER: "bird (7)"}
+            # No event tells of it.
+            await eventually(lambda: not stage.daemon.life.peers, within=1.5, what="the end of the dialling")
+            await speaker.until(lambda: speaker.reasons.get("BgpPeer router") == "PeerInUseByOther", within=1)

@@ -60,7 +60,7 @@ class Cni:
         node, space = self.lan.nodes[0].v4, self.router.namespace
         await wait_until(
             lambda: self.router.established(node) and kernel.next_hops(space, PODS) == [node],
-            within=30,
+            within=60,
             what="the CNI's route",
         )
 
@@ -100,7 +100,7 @@ async def ours(lan: Lan, tmp_path: Path) -> AsyncIterator[OpenElb]:
 async def left_to_it(ours: OpenElb) -> None:
     """Return when ours says that the router is another's."""
     said = await problem(
-        ours, "BgpPeer router", "leave this router to it", reason="PeerInUseByOther", within=30
+        ours, "BgpPeer router", "leave this router to it", reason="PeerInUseByOther", within=60
     )
     assert "a process that cannot be seen from here" in said
 
@@ -144,7 +144,7 @@ async def test_a_cni_that_restarts_finds_its_session_and_its_routes_as_they_were
         # A restart takes a while, and ours must not use it.
         await stays(lambda: cni.sessions() == 1, during=6, what="no session but the one before")
         await cni.start()
-        await wait_until(lambda: cni.sessions() == 2, within=30, what="the CNI's session")
+        await wait_until(lambda: cni.sessions() == 2, within=60, what="the CNI's session")
         await cni.is_up()
         await stays(lambda: cni.sessions() == 2, during=5, what="the CNI's session")
     assert deletions.prefixes == ()

@@ -71,6 +71,49 @@ async def test_while_nothing_changes_it_looks_now_and_then(
     assert node.looks == 2
 
 
+async def test_while_ours_dials_beside_another_speaker_it_looks_every_second_for_a_minute(
+    rivals: Rivals, node: Node, clock: VirtualClock
+) -> None:
+    node.other_listens = True
+    for _ in range(60):
+        await rivals.in_use([LEAF1], established=())
+        assert rivals.look_again_at == clock.now + 1.0
+        clock.now += 1.0
+    for _ in range(60):
+        await rivals.in_use([LEAF1], established=())
+        clock.now += 1.0
+    assert node.looks == 60 + 12
+
+
+async def test_there_is_nothing_to_look_for_again_where_ours_is_alone_has_its_sessions_or_dials_nobody(
+    rivals: Rivals, node: Node
+) -> None:
+    async def looks_again(*established: str) -> bool:
+        await rivals.in_use([LEAF1], established=established)
+        return rivals.look_again_at is not None
+
+    assert not await looks_again()
+    node.other_listens = True
+    assert not await looks_again(LEAF1)
+    assert await looks_again()
+    node.neighbours_of_others = {LEAF1: "bird (7)"}
+    assert not await looks_again(LEAF1)
+    assert not await looks_again()
+
+
+async def test_before_ours_dials_again_after_a_wait_it_has_looked(
+    rivals: Rivals, node: Node, clock: VirtualClock
+) -> None:
+    node.other_listens = True
+    await rivals.in_use([LEAF1], established=[LEAF1])
+    await rivals.in_use([LEAF1], established=())
+    clock.now += FIRST_WAIT - 0.1
+    assert LEAF1 in await rivals.in_use([LEAF1], established=())
+    node.neighbours_of_others = {LEAF1: "bird (7)"}
+    clock.now += 0.1
+    assert await of_bird(rivals) == {LEAF1}
+
+
 async def test_another_that_goes_may_come_back_for_a_while(
     rivals: Rivals, node: Node, clock: VirtualClock
 ) -> None:
