@@ -141,7 +141,7 @@ def destroy(folder: LabFolder) -> None:
 def _end_all_inside(space: Namespace) -> None:
     """Also what a crash kept out of the records: whatever is in a namespace of ours is ours.
 
-    Raises LabError if something is still there after 5 seconds.
+    Raises LabError if something is still there after 30 seconds.
     """
 
     def empty() -> bool:
@@ -151,7 +151,7 @@ def _end_all_inside(space: Namespace) -> None:
             process.kill()
         return not inside
 
-    wait_until(empty, within=5.0, what=f"the end of every process in {space.name}")
+    wait_until(empty, within=30.0, what=f"the end of every process in {space.name}")
 
 
 def _hold(folder: LabFolder) -> Hold:

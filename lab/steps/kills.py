@@ -32,7 +32,7 @@ def speaker_killed_loses_nothing(lab: Lab) -> Finding:
     born, victim = started_at(lab, _VICTIM), lab.speaker(_VICTIM)
     with under_load(lab.client, address) as load:
         victim.kill()
-        expect(victim.ended(within=5.0), expected="the speaker's end", seen="it is alive")
+        expect(victim.ended(within=30.0), expected="the speaker's end", seen="it is alive")
         time.sleep(_AFTER)
         without = hops(lab, address)
         heir = lab.start_speaker(_VICTIM)

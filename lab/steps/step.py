@@ -55,9 +55,13 @@ def await_value(
 ) -> T:
     """Look until the value is as wanted and return it; StepFailed tells what was seen last."""
     deadline = time.monotonic() + within
+    began = time.monotonic()
     while not wanted(seen := look()):
-        expect(time.monotonic() < deadline, expected=f"{expected} within {within:g} s", seen=seen)
-        time.sleep(_LOOK_EVERY)
+        now = time.monotonic()
+        expect(now < deadline, expected=f"{expected} within {within:g} s", seen=seen)
+        # On a busy machine a look takes long: what is waited for needs the processors, too.
+        time.sleep(max(_LOOK_EVERY, now - began))
+        began = time.monotonic()
     return seen
 
 

@@ -24,11 +24,13 @@ async def eventually(answer: Callable[[], Any], *, within: float, what: str) -> 
     try:
         async with asyncio.timeout(within):
             while not last:
+                asked = asyncio.get_running_loop().time()
                 last = answer()
                 if inspect.isawaitable(last):
                     last = await last
                 if not last:
-                    await asyncio.sleep(_PAUSE)
+                    # A question is often a process: those who shall answer need the processors, too.
+                    await asyncio.sleep(max(_PAUSE, asyncio.get_running_loop().time() - asked))
     except TimeoutError:
         raise AssertionError(f"waited {within:g} s in vain for {what}; last seen: {last!r}") from None
     return last

@@ -93,7 +93,7 @@ def _command_line(pid: int) -> bytes:
 
 def _kill(process: Process) -> None:
     process.kill()
-    wait_until(lambda: not process.alive(), within=5.0, what=f"the end of {process.name}")
+    wait_until(lambda: not process.alive(), within=30.0, what=f"the end of {process.name}")
 
 
 def _void(_: object) -> None:

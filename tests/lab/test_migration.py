@@ -98,7 +98,7 @@ def _sessions(lab: Lab, node: str) -> Mapping[str, str]:
 
 def _hand_over(lab: Lab, node: str, other: Process) -> None:
     other.kill(signal.SIGTERM)
-    assert other.ended(within=10.0)
+    assert other.ended(within=30.0)
     edit(lab.paths.manifests, "Node", node, _handed_over)
     await_value(
         lambda: _sessions(lab, node),

@@ -77,7 +77,7 @@ def test_run_that_gets_sigterm_leaves_its_routes_and_one_started_again_in_time_l
     for router in alone.routers:
         _await_next_hops(alone, address, "node1", "node2", "node3", router=router)
     with under_load(alone.client, address) as load, RouteChanges(alone, address) as changes:
-        alone.processes.stop("node1-run")
+        alone.processes.stop("node1-run", within=30.0)
         gobgpd = alone.find_gobgpd("node1")
         time.sleep(2.0)
         alone.start_run("node1")

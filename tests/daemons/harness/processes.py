@@ -20,7 +20,15 @@ class Daemon:
         """Start it, or start it again after its end."""
         assert not self.alive, f"{self._argv} runs already"
         with self._log.open("ab") as out:
-            self._process = subprocess.Popen(self._argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                self._argv,
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                # The kernel shares processors out by session (sched(7), autogroup): else its timers starve
+                # beside the tests, which ask all the time, as no daemon's do that runs by itself.
+                start_new_session=True,
+            )
         self.pids.append(self._process.pid)
 
     @property

@@ -8,7 +8,8 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
-_PAUSE = 0.02
+_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+"""Seconds between two questions at least, and at most."""
 
 
 @overload
@@ -24,11 +25,14 @@ async def wait_until(predicate: Callable[[], Any], *, within: float, what: str =
     """
     deadline = time.monotonic() + within
     while True:
+        asked = time.monotonic()
         answer = await _ask(predicate)
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"waited {within:g} s in vain for {what}; last seen: {answer!r}"
-        await asyncio.sleep(_PAUSE)
+        now = time.monotonic()
+        assert now < deadline, f"waited {within:g} s in vain for {what}; last seen: {answer!r}"
+        # A question is often a process: those who shall answer need the processors, too.
+        await asyncio.sleep(min(max(_PAUSE, now - asked), _LONGEST_PAUSE))
 
 
 async def stays(predicate: Callable[[], Any], *, during: float, what: str) -> None:
