@@ -4,11 +4,12 @@ Blocks of commands are run by other tests; here it is the prose, the tables, and
 """
 
 import argparse
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import pytest
@@ -166,6 +167,24 @@ def test_every_file_that_a_page_names_is_there() -> None:
     missing = {where: path for where, path in named if not list(TOP.glob(path)) and path not in made_later}
     assert len(named) > 50
     assert missing == {}
+
+
+def _values(schema: Mapping[str, Any], node: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    """The paths of all values that a node of the chart's schema has."""
+    if reference := node.get("$ref"):
+        yield from _values(schema, schema["definitions"][reference.removeprefix("#/definitions/")], prefix)
+    for name, inner in node.get("properties", {}).items():
+        yield f"{prefix}{name}"
+        yield from _values(schema, inner, f"{prefix}{name}.")
+
+
+def test_every_value_of_the_chart_that_its_page_names_is_in_the_schema() -> None:
+    schema = json.loads((TOP / "manifests" / "chart" / "values.schema.json").read_text())
+    known = set(_values(schema, schema, ""))
+    value = re.compile(rf"(?:{'|'.join(schema['properties'])})(?:\.\w+)*")
+    named = {one.code for one in _named() if one.page.name == "helm.md" and value.fullmatch(one.code)}
+    assert len(named) > 15
+    assert named - known == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
