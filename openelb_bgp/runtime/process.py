@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from openelb_bgp.lib.memory import give_back_now_and_then
 from openelb_bgp.lib.tasks import supervised
 
 log = structlog.get_logger(__name__)
@@ -91,4 +92,4 @@ async def work_until(stop: asyncio.Event, workers: Mapping[str, Callable[[], Awa
         raise _Stopped
 
     with contextlib.suppress(_Stopped):
-        await supervised({**workers, "stop": stopping})
+        await supervised({**workers, "memory": give_back_now_and_then, "stop": stopping})
