@@ -5,25 +5,23 @@ Objects go in as what msgspec can encode or as bytes, and come out as plain docu
 which are long, as undecoded JSON. What they mean is for the callers.
 """
 
+import math
 import random
 from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
 from openelb_bgp.ports import Clock
 
 from .access import Access
-from .errors import Expired, ServerError, TimedOut, Unreachable
+from .answers import Document, ListDocument, decoded, lines
+from .errors import Expired, TimedOut, Unreachable
 from .resources import Resource
 from .wire import Call, Guard, Wire, unguarded
 
-Document = dict[str, Any]
-"""One object as JSON has it."""
-
-_LONGEST_LINE = 64 * 1024 * 1024
 _PAGE = 500
 _TYPES = {
     "apply": "application/apply-patch+yaml",
@@ -156,7 +154,7 @@ class Client:
                 ),
                 self._guard,
             )
-            found = _decoded(body, _ListDocument)
+            found = decoded(body, ListDocument)
             more = found.metadata.continue_
             yield Page(found.items or (), found.metadata.resource_version or "", not more)
             if not more:
@@ -199,8 +197,8 @@ class Client:
             accept=_METADATA.format("") if selection.metadata_only else "application/json",
             seconds=self._timeouts.request,
         )
-        async for lines in _lines(self._wire.stream(call, self._guard, silence=self._timeouts.silence)):
-            yield lines
+        async for batch in lines(self._wire.stream(call, self._guard, silence=self._timeouts.silence)):
+            yield batch
 
     async def create(
         self, resource: Resource, body: object, *, namespace: str = "", seconds: float | None = None
@@ -297,16 +295,17 @@ class Client:
         safe: bool = False,
         seconds: float | None = None,
     ) -> Document:
+        seconds = seconds or self._timeouts.request
         call = Call(
             verb=verb,
             resource=resource.plural,
             method=method,
             path=path,
-            query=query or {},
+            query={**(query or {}), **({} if method == "GET" else _within(seconds))},
             body=body if body is None or isinstance(body, bytes) else msgspec.json.encode(body),
             content_type=type_,
             safe=safe,
-            seconds=seconds or self._timeouts.request,
+            seconds=seconds,
         )
         try:
             answer = await self._wire.exchange(call, self._guard)
@@ -314,50 +313,18 @@ class Client:
             if method != "GET" and _may_have_arrived(error):
                 self._lost()
             raise
-        return _decoded(answer, Document)
+        return decoded(answer, Document)
+
+
+def _within(seconds: float) -> Mapping[str, str]:
+    """Bids the API server give a write up soon after we did, also if it does not see that we have gone.
+
+    Not before: what it gives up may have been done all the same, and only whoever waits in vain counts with
+    that. Its own limit is 34 s. Source: Kubernetes, pkg/endpoints/filters/request_deadline.go.
+    """
+    return {"timeout": f"{math.ceil(seconds) + 1}s"}
 
 
 def _may_have_arrived(error: BaseException) -> bool:
     """Whether a request that ended so may be carried out all the same, perhaps later."""
     return error.sent if isinstance(error, Unreachable | TimedOut) else isinstance(error, CancelledError)
-
-
-T = TypeVar("T")
-
-
-class _ListMeta(msgspec.Struct, frozen=True):
-    resource_version: str | None = msgspec.field(default=None, name="resourceVersion")
-    continue_: str | None = msgspec.field(default=None, name="continue")
-
-
-class _ListDocument(msgspec.Struct, frozen=True):
-    metadata: _ListMeta = _ListMeta()
-    items: tuple[msgspec.Raw, ...] | None = None
-
-
-def _decoded(body: bytes, type_: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=type_)
-    except msgspec.MsgspecError as error:
-        raise ServerError(f"the answer is not an API server's: {error}", code=502) from error
-
-
-async def _lines(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[list[bytes], None]:
-    """The lines in a stream, all those that a chunk completes at once."""
-    begun: list[bytes] = []
-    length = 0
-    async for chunk in chunks:
-        if not chunk:
-            yield []
-            continue
-        head, found, tail = chunk.rpartition(b"\n")
-        if not found:
-            begun.append(chunk)
-            length += len(chunk)
-            if length > _LONGEST_LINE:
-                raise ServerError(f"a watch sent a line of more than {_LONGEST_LINE} bytes", code=502)
-            continue
-        yield (b"".join([*begun, head]) if begun else head).split(b"\n")
-        begun, length = ([tail], len(tail)) if tail else ([], 0)
-    if begun:
-        raise Unreachable("a watch ended within a line", sent=True)

@@ -15,7 +15,8 @@ import structlog
 from openelb_bgp.lib.backoff import Backoff
 from openelb_bgp.ports import Clock
 
-from .client import Client, Document, Selection
+from .answers import Document
+from .client import Client, Selection
 from .errors import KubeError, ServerError, answered
 from .resources import Resource
 

@@ -3,8 +3,10 @@
 Nobody's wall clock is believed. A candidate counts, on its own monotonic clock, for how long the record has
 not changed. A leader counts from the instant before it sent the renewal that was answered, and stops early
 enough for its last write to be over: after `duration` - `request` nothing leaves this process, however long
-it was stopped meanwhile. What left before and was lost on the way the kernel gives up soon (`wire`), and a
-new leader gives out nothing before `duration` + `request` have passed. Source: coordination.k8s.io/v1, Lease.
+it was stopped meanwhile. What left before and was lost on the way the kernel gives up within 10 s (`wire`),
+the API server a second after us (`client`), and a new leader gives out nothing before `duration` + `request`
+have passed. That leaves `duration` + `request` - 11 s for what nobody bounds: an API server that stands still
+with a request in its hands. Source: coordination.k8s.io/v1, Lease.
 """
 
 import asyncio
@@ -20,89 +22,13 @@ import structlog
 
 from openelb_bgp.ports import Clock
 
-from .client import Client, Document
+from .answers import Document
 from .errors import AlreadyExists, Conflict, KubeError, NotFound, ServerError
+from .leadership import Leadership, LeaseTimes
 from .metrics import LEADING
 from .resources import LEASES, Resource
 
 log = structlog.get_logger(__name__)
-
-
-class NotLeading(KubeError):
-    """This process does not lead, or no longer: the write was not sent."""
-
-
-class LeaseTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds. A Lease not renewed for `duration` is free; it is renewed, and looked at, every `renew`.
-
-    `request` is the longest that any write of the leader may take.
-    """
-
-    duration: float = 15.0
-    renew: float = 2.0
-    request: float = 5.0
-
-    @property
-    def writing(self) -> float:
-        """For how long after a renewal the leader may write."""
-        return self.duration - self.request
-
-    @property
-    def settling(self) -> float:
-        """How long a new leader waits for what the one before it, who gave no notice, may have sent."""
-        return self.duration + self.request
-
-
-class Leadership:
-    """One term. `settled_at` is the monotonic instant before which nothing new may be given out."""
-
-    def __init__(self, clock: Clock, times: LeaseTimes, *, until: float, settled_at: float) -> None:
-        self._clock = clock
-        self._times = times
-        self._until = until
-        self._lost_at = -math.inf
-        self.settled_at = settled_at
-
-    @property
-    def until(self) -> float:
-        """The monotonic instant at which it ends unless it is renewed."""
-        return self._until
-
-    @property
-    def is_on(self) -> bool:
-        """Whether this process leads now."""
-        return self._clock.monotonic() < self._until
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether whatever a former leader has sent has arrived."""
-        return self._clock.monotonic() >= self.settled_at
-
-    @property
-    def is_unsure(self) -> bool:
-        """Whether something that was sent may still be carried out, though nobody waits for it."""
-        return self._clock.monotonic() < self._lost_at + self._times.settling
-
-    def check(self) -> None:
-        """Return while this process leads. Raises NotLeading."""
-        if not self.is_on:
-            raise NotLeading("this process does not lead any more; the write was not sent")
-
-    def writer(self, client: Client) -> Client:
-        """The client for the leader's writes: each asks `check` before it leaves, and ends in time."""
-        return client.guarded(self.check, request=self._times.request, lost=self.lost)
-
-    def lost(self) -> None:
-        """A write was given up that may have arrived."""
-        self._lost_at = self._clock.monotonic()
-
-    def renewed(self, until: float) -> None:
-        """It goes on until then."""
-        self._until = max(self._until, until)
-
-    def end(self) -> None:
-        """It is over."""
-        self._until = -math.inf
 
 
 class LeaseApi(Protocol):

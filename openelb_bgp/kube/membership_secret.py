@@ -23,7 +23,8 @@ from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.ports import Clock
 from openelb_bgp.runtime.loop import Loop, WakeUp
 
-from .client import Client, Document
+from .answers import Document
+from .client import Client
 from .errors import AlreadyExists, Conflict
 from .following import follow
 from .resources import RESOURCES

@@ -15,7 +15,8 @@ from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.ports import Clock
 from openelb_bgp.runtime.loop import Loop, WakeUp
 
-from .client import Client, Document
+from .answers import Document
+from .client import Client
 from .membership_secret import need_heartbeats
 from .resources import ROLES
 from .trust import SECRET as WEBHOOK_SECRET

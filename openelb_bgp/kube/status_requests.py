@@ -10,8 +10,9 @@ from typing import Any
 from openelb_bgp.model.meta import Kind, ObjectRef, ref
 from openelb_bgp.ports import StatusWrite
 
+from .answers import Document
 from .bodies import address_body, leftover, missing, speaker_body, status_body
-from .client import Client, Document
+from .client import Client
 from .errors import Invalid, NotFound
 from .resources import RESOURCES
 

@@ -19,8 +19,9 @@ from openelb_bgp.model.meta import Kind
 from openelb_bgp.ports import Clock
 from openelb_bgp.runtime.loop import Loop, WakeUp
 
+from .answers import Document
 from .certs import Certificates, Unreadable, from_folder, from_secret, made, renewed, to_secret
-from .client import Client, Document
+from .client import Client
 from .errors import AlreadyExists, Conflict
 from .following import follow
 from .resources import RESOURCES, VALIDATING_WEBHOOKS

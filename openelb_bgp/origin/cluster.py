@@ -12,8 +12,8 @@ from openelb_bgp.kube.access import Access, in_pod
 from openelb_bgp.kube.catching_up import catch_up
 from openelb_bgp.kube.client import Client, Timeouts
 from openelb_bgp.kube.event_book import EventBook, Reporter
+from openelb_bgp.kube.leadership import Leadership, LeaseTimes
 from openelb_bgp.kube.lease import Election as Candidacy
-from openelb_bgp.kube.lease import Leadership, LeaseTimes
 from openelb_bgp.kube.reports import REPORTED, shown
 from openelb_bgp.kube.scope import CONTROLLER, SPEAKER, with_speaker_pods
 from openelb_bgp.kube.source import KubeSource

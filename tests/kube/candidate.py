@@ -18,7 +18,8 @@ import msgspec
 from openelb_bgp.kube.access import in_pod
 from openelb_bgp.kube.client import Client, Timeouts
 from openelb_bgp.kube.errors import KubeError
-from openelb_bgp.kube.lease import Election, Leadership, LeaseTimes, NotLeading
+from openelb_bgp.kube.leadership import Leadership, LeaseTimes, NotLeading
+from openelb_bgp.kube.lease import Election
 from openelb_bgp.kube.resources import RESOURCES
 from openelb_bgp.model.meta import Kind
 from openelb_bgp.runtime import log, process

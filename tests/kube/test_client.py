@@ -208,6 +208,22 @@ async def test_no_request_waits_for_ever(client: Client, proxy: FaultyProxy, nam
     assert asyncio.get_running_loop().time() - began < 2 * HASTE.request + 1.0
 
 
+async def test_the_api_server_is_told_when_to_give_a_write_up(
+    client: Client, proxy: FaultyProxy, namespace: str
+) -> None:
+    """A second after the client: what is given up may have been done, and only who waits in vain knows."""
+    made = await client.create(MAPS, config_map("one", a="1"), namespace=namespace)
+    await client.replace(MAPS, "one", made, namespace=namespace, seconds=0.5)
+    await client.apply(MAPS, "one", config_map("one", a="2"), namespace=namespace)
+    await client.patch(MAPS, "one", {"data": {"a": "3"}}, form="merge", namespace=namespace)
+    await client.get(MAPS, "one", namespace=namespace)
+    await client.delete(MAPS, "one", namespace=namespace)
+    assert [(one.verb, one.query.get("timeout")) for one in proxy.requests] == [
+        *(("create", "3s"), ("update", "2s"), ("patch", "3s"), ("patch", "3s")),
+        *(("get", None), ("delete", "3s")),
+    ]
+
+
 async def test_an_expired_token_is_read_again_and_its_successor_used(
     account: Account, proxy: FaultyProxy, namespace: str
 ) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lab.cluster.api import Api
-from openelb_bgp.kube.client import Client, Document
+from openelb_bgp.kube.answers import Document
+from openelb_bgp.kube.client import Client
 from openelb_bgp.kube.following import follow
 from openelb_bgp.kube.resources import RESOURCES
 from openelb_bgp.model.meta import Kind

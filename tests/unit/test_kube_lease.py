@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from openelb_bgp.kube.lease import Election, Leadership, LeaseTimes, NotLeading
+from openelb_bgp.kube.leadership import Leadership, LeaseTimes, NotLeading
+from openelb_bgp.kube.lease import Election
 from tests.unit.kube_leases import Leases, ManualClock, Road, settle
 
 TIMES = LeaseTimes(duration=15, renew=2, request=5)
