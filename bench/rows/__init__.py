@@ -8,6 +8,7 @@ import msgspec
 from bench.results import Measure
 from bench.rows import (
     bulk,
+    calm,
     changes,
     cluster,
     cluster_bulk,
@@ -60,6 +61,9 @@ ROWS: Mapping[str, Row] = {
     ),
     "layer2-unplugged": Row("20 cables pulled, layer2, under requests", failover.layer2_link_cut),
     "layer2-paused": Row("20 nodes paused, layer2, under requests", failover.layer2_node_paused),
+    "layer2-calm": Row(
+        "layer2 beside processes that take all cores: false failovers", calm.layer2_under_load
+    ),
     "layer2-answers": Row("questions answered by an owner of 2,500 addresses", wire.answers),
     "layer2-storm": Row("20,000 ARP requests a second for others' addresses", wire.storm),
     "layer2-10k": Row("10,000 addresses of each family, a quarter owned, at rest", wire.ten_thousand),

@@ -19,8 +19,10 @@ from lab.tours import TOURS, Tour
 STRIKES = 20
 GRATUITOUS = 30_000.0
 """The default interval of gratuitous announcements, ms: as long as two may at most answer for one address."""
-_FEW = Crowd(LAYER2, like="shop", count=12)
-_STAY, _RATE = 0.5, 200.0
+FEW = Crowd(LAYER2, like="shop", count=12)
+RATE = 200.0
+"""Requests a second of each client."""
+_STAY = 0.5
 
 
 def measured(tour: Tour, crowd: Crowd, strike: Strike) -> Sequence[Measure]:
@@ -46,7 +48,7 @@ def measured(tour: Tour, crowd: Crowd, strike: Strike) -> Sequence[Measure]:
 def _struck(lab: Lab, crowd: Crowd, strike: Strike) -> Failover:
     # One that is back has to prove steady before it has addresses again, so they are struck in turn.
     held = assemble(lab, crowd)
-    return fail_over(lab, held, busiest(held), strike, stay=_STAY, rate=_RATE)
+    return fail_over(lab, held, busiest(held), strike, stay=_STAY, rate=RATE)
 
 
 def _unanswered(found: Failover) -> float:
@@ -61,6 +63,6 @@ def _percentiles(what: str, seconds: Sequence[float]) -> list[Measure]:
     ]
 
 
-layer2_speaker_killed = partial(measured, TOURS["layer2"], _FEW, speaker_killed)
-layer2_link_cut = partial(measured, TOURS["layer2"], _FEW, unplugged)
-layer2_node_paused = partial(measured, TOURS["layer2"], _FEW, paused)
+layer2_speaker_killed = partial(measured, TOURS["layer2"], FEW, speaker_killed)
+layer2_link_cut = partial(measured, TOURS["layer2"], FEW, unplugged)
+layer2_node_paused = partial(measured, TOURS["layer2"], FEW, paused)

@@ -214,6 +214,8 @@ def test_two_that_answer_for_one_address_are_told_of_until_one_is_left(forgetful
         assert 0.2 < watch.two_answered(started) <= ended - started + 0.3
         assert (watch.stale(started, by="node3") > 0, watch.stale(started, by="node1")) == (True, 0)
         assert (watch.two_answered(ended + 0.3), watch.stale(ended + 0.3, by="node3")) == (0.0, 0)
+        assert {taken.node for _, taken in watch.moves(started)} == {"node1", "node3"}
+        assert watch.moves(ended + 0.3) == []
 
 
 def test_two_lans_at_once_do_not_hear_of_each_other(lan: Lab) -> None:

@@ -98,6 +98,16 @@ class Watch:
                     found[client].setdefault(one.address, one.at - since)
         return found
 
+    def moves(self, since: float) -> Sequence[tuple[str, Taken]]:
+        """Each time since that moment that another node answered for an address than just before."""
+        found: list[tuple[str, Taken]] = []
+        by: dict[str, str] = {}
+        for at, address, node in self._answers(since):
+            if by.setdefault(address, node) != node:
+                by[address] = node
+                found.append((address, Taken(node, at - since)))
+        return found
+
     def two_answered(self, since: float) -> float:
         """The longest time since that moment, seconds, for which two nodes answered for one address.
 
