@@ -1,18 +1,16 @@
 """What heartbeats cost, and how well they work, on simulated LANs: the table of docs/layer2.md.
 
-`python -m bench.heartbeats [--nodes 10 100 500] [--histories N]`. Time is virtual and the core is the real
+`python -m bench.heartbeats [--nodes 10 100 500] [--hours N]`. Time is virtual and the core is the real
 one, so only the processor's seconds depend on the machine.
 """
 
 import argparse
 import time
-from collections.abc import Sequence
 from statistics import median
 
 import msgspec
 
 from openelb_bgp.model.members import Members
-from tests.properties.test_membership_histories import BOUND, live_through
 from tests.simulated_lan import NIC, Lan, Node
 
 _HEADERS = 28 + 14
@@ -122,17 +120,6 @@ def false_deaths(lan: Lan, *, loss: float, node_hours: float) -> str:
     return f"{per_hour:.1f} an hour in the cluster ({len(found)} in {node_hours:g} hours of nodes)"
 
 
-def histories(count: int, *, seeds: Sequence[int]) -> str:
-    """Random histories of faults, each of which has to end in agreement."""
-    took = []
-    for seed in seeds:
-        lan = live_through(seed, count=count, faults=12, loss=0.02)
-        took.append(lan.run_until_true(most=BOUND))
-        lan.run(4.0)
-        assert lan.views() == lan.truths(), f"seed {seed} did not stay in agreement"
-    return f"{len(took)} histories, agreement after {median(took):.2f} s, worst {max(took):.2f} s"
-
-
 def everything(count: int, *, node_hours: float) -> None:
     """All of one size, line by line as it is known."""
     lan = _steady(count, seed=1)
@@ -152,12 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--nodes", type=int, nargs="+", default=[10, 100, 500], help="sizes of the LAN")
     parser.add_argument("--hours", type=float, default=5.0, help="of nodes, at each loss")
-    parser.add_argument("--histories", type=int, default=0, help="only these, as many for each size")
     arguments = parser.parse_args()
-    if arguments.histories:
-        for count in (2, 3, 4, 5, 8):
-            print(count, histories(count, seeds=range(arguments.histories)), flush=True)
-        return
     for count in arguments.nodes:
         everything(count, node_hours=arguments.hours)
 

@@ -191,12 +191,12 @@ class Membership:
         return [self._hello, *(lane.watch for lane in self._lanes.values())]
 
     def _ask(self, now: float) -> None:
-        for target in list(self._hello.due(now)):
+        for target in self._hello.due(now):
             addresses = (self._peers or {})[target.place.node]
             address = addresses[target.misses % len(addresses)]
             self._ping(Route(NODE_LANE, address), target, self._hello, now)
         for name, lane in self._lanes.items():
-            for target in list(lane.watch.due(now)):
+            for target in lane.watch.due(now):
                 place = target.place
                 self._ping(Route(name, place.address, place.source), target, lane.watch, now)
         if now >= self._wander_at:

@@ -79,7 +79,7 @@ class Heartbeats:
         self._silence = silence
         self._address = address
         self._codec = Codec(node)
-        self._sockets = Sockets(port, self._arrived)
+        self._sockets = Sockets(port, self._arrived, self._all_arrived)
         self._core = Membership(
             node,
             # Random, so that nothing recorded of an earlier process is believed. Never 0: that is unknown.
@@ -94,6 +94,7 @@ class Heartbeats:
         # When somebody was last heard with our key, and with another.
         self._heard: dict[str, float] = {}
         self._strange: dict[str, float] = {}
+        self._has_arrived, self._accepted = False, 0
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0
         self._dead = 0
@@ -157,9 +158,10 @@ class Heartbeats:
         self._show(now, until=inf if wake_at is None else wake_at + self._interval)
 
     def _flush(self) -> None:
-        for one in self._core.take():
-            metrics.SENT.inc()
+        out = self._core.take()
+        for one in out:
             self._sockets.send(one.route, self._codec.encode(one.datagram))
+        metrics.SENT.inc(len(out))
 
     def _wake_at(self, at: float | None, now: float) -> None:
         if self._timer is not None:
@@ -187,9 +189,17 @@ class Heartbeats:
         except Stale:
             metrics.DROPPED.labels("stale").inc()
         else:
-            metrics.RECEIVED.inc()
+            self._accepted += 1
             self._heard[datagram.sender] = now
-        self._step(now)
+        self._has_arrived = True
+
+    def _all_arrived(self) -> None:
+        """Answer what has arrived together, and do what follows from it."""
+        if self._has_arrived:
+            self._has_arrived = False
+            metrics.RECEIVED.inc(self._accepted)
+            self._accepted = 0
+            self._step(self._clock.monotonic())
 
     def _suspect(self, claimed: str, route: Route, now: float) -> None:
         """Remember who speaks with another key: it says who it is, and comes from where that one is."""

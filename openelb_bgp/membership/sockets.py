@@ -23,6 +23,8 @@ _RECEIVE_BUFFER = 1 << 20
 
 Heard = Callable[[Route, bytes], None]
 """Takes where a datagram came from (and to which address of ours), and its bytes."""
+Told = Callable[[], None]
+"""Called once after some were heard that had come together."""
 
 
 class Place(NamedTuple):
@@ -39,9 +41,10 @@ class Sockets:
     `errors` says of each place why nothing can be heard there, with the remedy.
     """
 
-    def __init__(self, port: int, heard: Heard) -> None:
+    def __init__(self, port: int, heard: Heard, told: Told) -> None:
         self._port = port
         self._heard = heard
+        self._told = told
         self._open: dict[Place, socket.socket] = {}
         self.errors: dict[Place, str] = {}
 
@@ -103,10 +106,11 @@ class Sockets:
         self._open[place] = one
 
     def _read(self, place: Place) -> None:
+        self._read_all(place, self._open[place])
+        self._told()
+
+    def _read_all(self, place: Place, one: socket.socket) -> None:
         for _ in range(_AT_ONCE):
-            one = self._open.get(place)
-            if one is None:
-                return
             try:
                 data, source = one.recvfrom(_LONGEST)
             except BlockingIOError:

@@ -27,6 +27,11 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         return self.interval / 2
 
     @property
+    def moment(self) -> float:
+        """Questions that are due within it are asked at once."""
+        return self.interval / 8
+
+    @property
     def suspicion(self) -> float:
         """After so much silence somebody else is looked at as well, in case that more are dead."""
         return self.interval * 2

@@ -5,10 +5,10 @@ watchers. Whoever falls silent stays among them and is asked for ever; beyond it
 the more are silent, so that a partition is seen in a few rounds and not node by node.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
-from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Address
 
 from .messages import node_id
@@ -60,6 +60,8 @@ class Target:
 
     def asked(self, sequence: int, now: float, timing: Timing) -> None:
         """A question is on its way."""
+        if len(self._open) >= timing.misses:
+            self._open = {one: at for one, at in self._open.items() if now - at < 2 * timing.bound}
         self._open[sequence] = now
         self._asked_at = now
         self.misses += 1
@@ -83,8 +85,6 @@ class Target:
 
     def judge(self, now: float, timing: Timing) -> bool:
         """Whether silence has just become death."""
-        if len(self._open) > timing.misses:
-            self._open = {one: at for one, at in self._open.items() if now - at < 2 * timing.bound}
         if self.silence(now) < timing.bound:
             return False
         self.settled = True
@@ -150,17 +150,28 @@ class Watch:
         known.place = place
         return known
 
-    def due(self, now: float) -> Iterator[Target]:
-        """Whom to ask now."""
-        return (one for one in self.targets.values() if one.next_at <= now + _SAME)
+    def due(self, now: float) -> Sequence[Target]:
+        """Whom to ask now: whoever is due, and with them who would be so in a moment.
+
+        So those who answer are soon asked together, and to ask and hear them costs fewer turns.
+        """
+        targets = self.targets.values()
+        if not any(one.next_at <= now + _SAME for one in targets):
+            return ()
+        return [one for one in targets if one.next_at <= now + self.timing.moment]
 
     def judge(self, now: float) -> bool:
         """Take note of who has been silent for too long; True if anybody is newly dead."""
-        died = [one.judge(now, self.timing) for one in self.targets.values()]
-        is_stretched = len(self.targets) > self.timing.watchers
-        if is_stretched or any(one.silence(now) >= self.timing.suspicion for one in self.targets.values()):
+        bound, suspicion = self.timing.bound, self.timing.suspicion
+        has_died, is_stretched = False, len(self.targets) > self.timing.watchers
+        for one in self.targets.values():
+            silence = one.silence(now)
+            if silence >= bound and one.judge(now, self.timing):
+                has_died = True
+            is_stretched = is_stretched or silence >= suspicion
+        if is_stretched:
             self._extend(now)
-        return any(died)
+        return has_died
 
     @property
     def has_heard(self) -> bool:
@@ -185,9 +196,12 @@ class Watch:
 
     def wake_at(self) -> float | None:
         """When somebody is to be asked, or has been silent for too long."""
-        questions = (one.next_at for one in self.targets.values())
-        deaths = (one.heard + self.timing.bound for one in self.targets.values() if one.answers is not False)
-        return soonest(*questions, *deaths)
+        bound, wake = self.timing.bound, inf
+        for one in self.targets.values():
+            wake = min(wake, one.next_at)
+            if one.answers is not False:
+                wake = min(wake, one.heard + bound)
+        return wake if self.targets else None
 
     @property
     def opinions(self) -> Mapping[tuple[str, str], bool]:
