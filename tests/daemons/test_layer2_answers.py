@@ -88,7 +88,7 @@ def test_a_kernel_that_looks_for_duplicates_finds_that_the_address_is_taken(two:
         other.run("ip", "address", "add", f"{VIP6}/64", "dev", "eth0")
         await wait_until(
             lambda: "dadfailed" in other.run("ip", "address", "show", "dev", "eth0"),
-            within=20.0,
+            within=60.0,
             what="the duplicate to be found",
         )
 

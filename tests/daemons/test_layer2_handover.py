@@ -63,7 +63,7 @@ def test_a_new_owner_that_does_not_announce_is_told_by_itself_and_waited_for_a_m
             await owner.settle()
             await eventually(
                 lambda: any(one.destination == listening.mac for one in listening.about(str(held))),
-                within=10,
+                within=60.0,
                 what="what is said to the heir alone",
             )
             await resolves(client, str(held), "")
@@ -92,7 +92,7 @@ def test_one_that_does_not_know_better_yet_does_not_announce_against_a_node_that
             owner.add(service("web", address(0), local=True), backed_by=(heir,))
             await owner.settle()
             before = len(listening.about(str(address(0))))
-            await eventually(lambda: owner.owned == set(), within=10, what="its report")
+            await eventually(lambda: owner.owned == set(), within=60.0, what="its report")
             assert len(listening.about(str(address(0)))) == before
             await resolves(client, str(address(0)), "")
 

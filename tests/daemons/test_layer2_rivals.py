@@ -52,7 +52,7 @@ def test_a_host_that_only_answers_is_reported_with_its_mac_as_long_as_it_does(la
         owner.slices = dict.fromkeys(owner.slices, (msgspec.structs.replace(slices, family=Family.of(held)),))
         await owner.settle()
         stranger.run("ip", "address", "add", f"{held}/{held.max_prefixlen}", "dev", "eth0", "nodad")
-        await eventually(lambda: message_of(owner, "AddressConflict"), within=30, what="the report")
+        await eventually(lambda: message_of(owner, "AddressConflict"), within=60.0, what="the report")
         assert mac_of(stranger) in message_of(owner, "AddressConflict")
         assert [one for one in owner.events if one[0] == "AddressConflict"] == [
             ("AddressConflict", message_of(owner, "AddressConflict"))
@@ -70,7 +70,7 @@ def test_a_gateway_that_answers_is_told_apart_and_the_address_announced_as_ever(
         owner.add(service("web", address(0)))
         await owner.settle()
         gateway.run("ip", "address", "add", f"{address(0)}/32", "dev", "eth0")
-        await eventually(lambda: message_of(owner, "AnsweredByGateway"), within=30, what="the report")
+        await eventually(lambda: message_of(owner, "AnsweredByGateway"), within=60.0, what="the report")
         assert mac_of(gateway) in message_of(owner, "AnsweredByGateway")
 
     with_owner(lan, scenario)

@@ -21,7 +21,7 @@ from tests.daemons.harness.processes import Daemon
 from tests.daemons.harness.waiting import stays, wait_until
 
 PORT = 7946
-PATIENCE = 30.0
+PATIENCE = 120.0
 KEYS = ("first-key-of-this-cluster", "second-key-of-this-cluster", "a-key-of-another-cluster")
 
 

@@ -76,7 +76,7 @@ def test_both_clients_reach_all_pods_by_the_node_that_has_the_address(forgetful:
 
 def test_requests_go_to_one_address_after_the_other_and_are_told_apart(forgetful: Lab) -> None:
     with _held(forgetful, "node1", *WEB), under_load(forgetful.client, *WEB, rate=100.0) as load:
-        wait_until(lambda: load.tally().sent >= 40, within=10.0, what="40 requests")
+        wait_until(lambda: load.tally().sent >= 40, within=60.0, what="40 requests")
     v4, v6 = (load.tally().to(address) for address in WEB)
     assert (abs(v4.sent - v6.sent) <= 1, (v4 + v6).sent, v4.lost + v6.lost) == (True, load.tally().sent, ())
 
@@ -98,7 +98,7 @@ def test_a_client_that_learns_of_a_new_holder_is_seen_to_at_once(forgetful: Lab)
         # Linux announces nothing by itself, but who asks says who he is.
         forget(forgetful.space("node4"))
         forgetful.space("node4").run("ping", "-c1", "-W1", "-I", v4, "10.10.0.201")
-        learned = wait_until(lambda: learning.learned() or None, within=5.0, what="a change of the table")
+        learned = wait_until(lambda: learning.learned() or None, within=60.0, what="a change of the table")
     assert [(one.address, forgetful.node_by_mac[one.mac]) for one in learned] == [(v4, "node4")]
     assert learned[0].at >= asked
 
@@ -108,10 +108,10 @@ def test_a_node_whose_cable_is_pulled_sees_it_and_nobody_reaches_it(forgetful: L
     with _held(forgetful, "node2", *WEB):
         with unplugged(forgetful, "node2"):
             wait_until(
-                lambda: "LOWER_UP" not in space.run("ip", "link", "show", LAN), within=5.0, what="no carrier"
+                lambda: "LOWER_UP" not in space.run("ip", "link", "show", LAN), within=60.0, what="no carrier"
             )
             assert _answerers(forgetful, *WEB) == {address: set() for address in WEB}
-        wait_until(lambda: bool(_answerers(forgetful, *WEB)[WEB[1]]), within=10.0, what="an answer")
+        wait_until(lambda: bool(_answerers(forgetful, *WEB)[WEB[1]]), within=60.0, what="an answer")
         assert _answerers(forgetful, *WEB) == {address: {"node2"} for address in WEB}
 
 
@@ -129,7 +129,7 @@ def test_a_cut_trunk_leaves_each_side_to_itself_and_nobody_without_a_carrier(for
         }
         assert carriers == dict.fromkeys(forgetful.nodes, True)
         whole = {address: {"node1", "node3"} for address in WEB}
-        wait_until(lambda: _answerers(forgetful, *WEB) == whole, within=20.0, what="both to be heard again")
+        wait_until(lambda: _answerers(forgetful, *WEB) == whole, within=60.0, what="both to be heard again")
 
 
 def test_a_paused_node_runs_nothing_and_says_nothing_and_keeps_its_carrier(lan: Lab) -> None:
@@ -164,7 +164,7 @@ def test_a_packet_to_a_pod_of_another_node_is_not_answered_by_a_redirect(forgetf
 
 def test_the_asker_counts_every_question(lan: Lab) -> None:
     with _held(lan, "node1", *WEB), Asker(lan.space("gateway"), WEB, every=0.02) as asker:
-        wait_until(lambda: len(asker.heard()) >= 40, within=10.0, what="40 answers")
+        wait_until(lambda: len(asker.heard()) >= 40, within=60.0, what="40 answers")
     assert {(one.address, lan.node_by_mac[one.mac]) for one in asker.heard()} == {
         (address, "node1") for address in WEB
     }
@@ -203,14 +203,14 @@ def test_two_that_answer_for_one_address_are_told_of_until_one_is_left(forgetful
         started = time.monotonic()
         with _held(forgetful, "node3", *WEB):
             wait_until(
-                lambda: bool(watch.answered(started, not_by=("node1",))), within=10.0, what="another answer"
+                lambda: bool(watch.answered(started, not_by=("node1",))), within=60.0, what="another answer"
             )
             both = time.monotonic()
             wait_until(
-                lambda: bool(watch.answered(both + 0.3, not_by=("node1",))), within=10.0, what="more of both"
+                lambda: bool(watch.answered(both + 0.3, not_by=("node1",))), within=60.0, what="more of both"
             )
         ended = time.monotonic()
-        wait_until(lambda: bool(watch.answered(ended + 0.3)), within=10.0, what="later answers")
+        wait_until(lambda: bool(watch.answered(ended + 0.3)), within=60.0, what="later answers")
         assert 0.2 < watch.two_answered(started) <= ended - started + 0.3
         assert (watch.stale(started, by="node3") > 0, watch.stale(started, by="node1")) == (True, 0)
         assert (watch.two_answered(ended + 0.3), watch.stale(ended + 0.3, by="node3")) == (0.0, 0)
@@ -261,10 +261,10 @@ def test_the_gateway_captures_how_one_master_follows_another(lan: Lab) -> None:
 
     try:
         with captured(lan) as capture:
-            wait_until(lambda: ("node1", 51, 254) in seen(capture), within=20.0, what="a master")
+            wait_until(lambda: ("node1", 51, 254) in seen(capture), within=60.0, what="a master")
             assert len(lan.keepalived("node1")) == 2
             stop(first)
-            wait_until(lambda: seen(capture)[-1][0] == "node2", within=20.0, what="another master")
+            wait_until(lambda: seen(capture)[-1][0] == "node2", within=60.0, what="another master")
             assert seen(capture)[-3:] == [("node1", 51, 254), ("node1", 51, 0), ("node2", 51, 238)]
     finally:
         stop(first)

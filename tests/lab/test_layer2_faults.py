@@ -20,7 +20,7 @@ from lab.tours import TOURS
 from openelb_bgp.model import keys
 from openelb_bgp.model.meta import Kind
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 PORT = 7946
 
 

@@ -100,7 +100,7 @@ class Owner:
 
     async def settle(self) -> None:
         self.know()
-        await self.process.settle(self.snapshot, within=20)
+        await self.process.settle(self.snapshot, within=60.0)
 
     @property
     def owned(self) -> set[str]:
@@ -129,7 +129,7 @@ async def running(lan: Lan, **options: Any) -> AsyncIterator[Owner]:
         owner.host = await read_host()
         return owner.link.up
 
-    await eventually(is_up, within=10, what="the link")
+    await eventually(is_up, within=60.0, what="the link")
     owner.look()
     async with owner.process.running(withdraw=True):
         following = asyncio.create_task(owner.follow())
