@@ -217,7 +217,9 @@ class Lab:
     def look(self, *arguments: str) -> str:
         """What `openelb-bgp` prints with these arguments, of this lab's objects. Raises CommandFailed."""
         kubeconfig = None if self.cluster is None else self.cluster.plane.admin_kubeconfig
-        return self.space(self._home).run(*daemons.look(self.paths, *arguments, kubeconfig=kubeconfig))
+        command = daemons.look(self.paths, *arguments, kubeconfig=kubeconfig)
+        # A second of computing, which takes a minute where a dozen others compute too.
+        return self.space(self._home).run(*command, timeout=120.0)
 
     def copy_manifests(self, *more: Path) -> None:
         """Lay out the folder that the daemons read, from the one that the topology binds into its nodes, and

@@ -46,9 +46,9 @@ class Namespace:
         """`command`, to be run inside."""
         return ("ip", "netns", "exec", self.name, *command)
 
-    def run(self, *command: str, stdin: str = "") -> str:
+    def run(self, *command: str, stdin: str = "", timeout: float = 30.0) -> str:
         """Run a command inside to its end. Raises as `shell.run` does."""
-        return run(self.argv(*command), stdin=stdin)
+        return run(self.argv(*command), stdin=stdin, timeout=timeout)
 
     def pids(self) -> tuple[int, ...]:
         """The processes that are inside at this moment."""

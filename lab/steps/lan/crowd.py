@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lab.lab import Lab
-from lab.steps.lan.look import Mode, await_one_each
+from lab.steps.lan.look import Mode, await_first_each
 from lab.steps.step import await_value
 
 
@@ -25,12 +25,13 @@ class Crowd:
 def assemble(lab: Lab, crowd: Crowd) -> Mapping[str, str]:
     """The node that has each of the crowd's addresses, IPv4 first; the crowd is made if it is not there.
 
-    Returns once each address is answered by one node, and every node hands it on to a pod.
+    Returns once each address is answered by one node, every node hands it on to a pod, and nothing of vip
+    will move by itself.
     """
     missing = [name for name in crowd.names if f"default/{name}" not in lab.addresses()]
     if missing:
         lab.desk.add_services(missing, like=crowd.like)
-    return await_one_each(lab, crowd.mode, addresses_of(lab, *crowd.names))
+    return await_first_each(lab, crowd.mode, addresses_of(lab, *crowd.names))
 
 
 def addresses_of(lab: Lab, *services: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 the clients' kernels believe.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,15 @@ from lab.lab import Lab
 from lab.neighbours import neighbours
 from lab.steps.step import await_value
 from openelb_bgp.model.meta import Kind
+from openelb_bgp.vip.model import PREEMPT_SECONDS
 
 ASKING_AT = "gateway"
 """Nobody there sends requests, so what it learns by asking disturbs no measurement."""
 
 Holders = Mapping[str, tuple[str, ...]]
 """By address: the names of nodes, sorted."""
+_MASTERS = PREEMPT_SECONDS + 90.0
+"""Seconds within which every master is the first by priority, on a machine with other things to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,46 @@ def await_one_each(
         expected=f"one of {' '.join(sorted(nodes))} answers for each address, and reports it",
     )
     return {address: holders[0] for address, holders in seen.items()}
+
+
+def await_first_each(
+    lab: Lab, mode: Mode, addresses: Collection[str], *, among: Collection[str] = ()
+) -> Mapping[str, str]:
+    """As `await_one_each`, but for vip not before each is on the node of first priority.
+
+    Until then somebody else serves, and that node takes over without being asked once it has listened for
+    `preempt_delay`. That breaks connections (not so in layer2, whose owners hand over).
+    """
+    if mode is VIP:
+        _await_masters(lab, addresses)
+    return await_one_each(lab, mode, addresses, among=among)
+
+
+def _await_masters(lab: Lab, addresses: Collection[str]) -> None:
+    """Wait until the Speakers report each address where `openelb-bgp vip` has the first priority."""
+    first = _first(lab)
+    wanted = {address: (first.get(address, ""),) for address in addresses}
+
+    def elsewhere() -> Mapping[str, str]:
+        said = reported(lab, VIP, addresses)
+        return {
+            address: f"reported by {' '.join(said[address])}, first is {' '.join(nodes)}"
+            for address, nodes in wanted.items()
+            if said[address] != nodes
+        }
+
+    await_value(
+        elsewhere,
+        lambda found: not found,
+        expected="each address on the node of first priority, see `openelb-bgp vip`",
+        within=_MASTERS,
+    )
+
+
+def _first(lab: Lab) -> Mapping[str, str]:
+    """Who shall have each address of vip, as `openelb-bgp vip` shows it."""
+    rows = json.loads(lab.look("vip", "-o", "json"))
+    return {row["address"]: next(iter(row["priorities"]), "") for row in rows}
 
 
 def _nodes(lab: Lab, macs: Iterable[str]) -> tuple[str, ...]:

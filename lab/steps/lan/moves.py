@@ -11,7 +11,7 @@ from lab.lab import Lab
 from lab.steps.drain import set_draining
 from lab.steps.lan.crowd import Crowd, addresses_of, assemble
 from lab.steps.lan.failover import busiest
-from lab.steps.lan.look import Mode, await_one_each
+from lab.steps.lan.look import Mode, await_first_each, await_one_each
 from lab.steps.lan.watch import Watch
 from lab.steps.step import Finding, await_value, expect_none_lost, moved
 
@@ -23,7 +23,7 @@ def local_policy_follows_a_pod(lab: Lab, mode: Mode, service: str) -> Finding:
     """The pod of the node that has the addresses moves to another, as a rollout moves it."""
     lab.desk.place_pods(service, {"node1": Pod.READY, "node3": Pod.READY})
     every = addresses_of(lab, service)
-    held = await_one_each(lab, mode, every, among=("node1", "node3"))
+    held = await_first_each(lab, mode, every, among=("node1", "node3"))
     leaver = held[every[0]]
     stayer = "node3" if leaver == "node1" else "node1"
     rows = [("pods on node1 and node3", *held.values())]
