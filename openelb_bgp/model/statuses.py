@@ -234,10 +234,14 @@ class Layer2Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     owned: tuple[OwnedAddress, ...] = ()
 
 
-class VipStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Addresses that this node is VRRP master of."""
+class VipStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Addresses that this node is VRRP master of, and the virtual routers, by keepalived's names for them."""
 
     master: tuple[str, ...] = ()
+    virtual_routers: Annotated[
+        tuple[str, ...],
+        Meta(description="The virtual routers that the node is master of: v4_51_eth0 is IPv4, VRID 51."),
+    ] = ()
 
 
 class SpeakerSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -94,7 +94,10 @@ def speaker_status(
         applied_revision=_applied(announcements, before),
         standing_in_for=tuple(sorted({node for part in parts for node in part.standing_in_for})),
         layer2=Layer2Status(owned=tuple(sorted({one for part in parts for one in part.layer2.owned}))),
-        vip=VipStatus(master=tuple(sorted({one for part in parts for one in part.vip.master}))),
+        vip=VipStatus(
+            master=tuple(sorted({one for part in parts for one in part.vip.master})),
+            virtual_routers=tuple(sorted({one for part in parts for one in part.vip.virtual_routers})),
+        ),
         problems=bounded([*problems, *_found_here(announcements)]),
         draining=draining,
     )

@@ -29,6 +29,7 @@ from .model import Instance
 from .plan import VipPlan
 from .plan import plan as make_plan
 from .port import ConfigRefused, Keeper, KeeperUnavailable
+from .running import instances_of
 from .told import blocked, pool_status, troubles
 from .watching import Watching
 
@@ -183,7 +184,8 @@ class VipAnnouncer:
         if before is not None:
             won = [one for name, one in now.items() if name not in before]
             known = {**self._holders, **holders}
-            yield from takeovers(won, self._plan.buckets, known, snapshot, facts, self._plan.services)
+            services, moved = self._plan.services, self._course.moved
+            yield from takeovers(won, self._plan.buckets, known, snapshot, facts, services, moved)
         # A node that has just lost its keepalived reports no master any more: it was the last all the same.
         mine = {address: facts.node for one in now.values() for address in one.addresses}
         known = {**self._holders, **holders, **mine}
@@ -226,7 +228,10 @@ class VipAnnouncer:
                 pools=tuple(pool_status(one, broken=self._is_broken) for one in made.pools),
                 # Who is backup wants nothing that it does not have.
                 routes=RouteCounts(desired=len(held), announced=len(held)),
-                vip=VipStatus(master=tuple(sorted(str(spot.address) for spot in held))),
+                vip=VipStatus(
+                    master=tuple(sorted(str(spot.address) for spot in held)),
+                    virtual_routers=tuple(sorted(mastered(instances_of(observed.config), observed.spots))),
+                ),
                 problems=(*made.problems, *told, *self._watching.strangers),
                 draining=made.draining,
             ),

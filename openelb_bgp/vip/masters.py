@@ -3,7 +3,7 @@
 Pure. Every node tells of what it has taken over itself: from whom, and why.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from openelb_bgp.lib.words import some
 from openelb_bgp.model.addresses import Address, parse_address
@@ -13,7 +13,7 @@ from openelb_bgp.model.snapshot import Snapshot
 from openelb_bgp.ports import Event
 
 from .buckets import BucketPlan
-from .model import Bucket, Instance
+from .model import Bucket, Instance, Router
 
 MASTER_CHANGED = "VipMasterChanged"
 _MOST_SERVICES = 10
@@ -32,6 +32,17 @@ def reported(snapshot: Snapshot) -> dict[Address, str]:
     return {parse_address(text): name for name, text in reporting(snapshot)}
 
 
+def held_by_another(address: Address, router: Router, *, snapshot: Snapshot, node: str) -> bool:
+    """Whether a node other than this reports that it is master of a virtual router and has the address."""
+    text, instance = str(address), f"v{router.version}_{router.vrid}_"
+    return any(
+        name != node
+        and text in speaker.status.vip.master
+        and any(one.startswith(instance) for one in speaker.status.vip.virtual_routers)
+        for name, speaker in snapshot.speakers.items()
+    )
+
+
 def bucket_of(instance: Instance, plan: BucketPlan) -> Bucket | None:
     """The bucket that an instance is this node's part of."""
     return next((one for one in plan.buckets if one.router == instance.router), None)
@@ -44,13 +55,19 @@ def takeovers(
     snapshot: Snapshot,
     facts: Facts,
     services: Mapping[Address, tuple[ObjectRef, ...]],
+    moved: Collection[Address] = (),
 ) -> Iterator[Event]:
-    """The events of the instances that this node has become master of; `holders` are as they were before."""
+    """The events of the instances that this node has become master of; `holders` are as they were before.
+
+    `moved` are addresses that have just changed their virtual router.
+    """
     for instance in won:
         before = next((name for one in instance.addresses if (name := holders.get(one, ""))), "")
         if before == facts.node or not instance.addresses:
             continue
         why = _why(instance, bucket_of(instance, plan), before, snapshot, facts)
+        if before and any(one in moved for one in instance.addresses):
+            why = "its virtual router is another now"
         where = f"VRID {instance.vrid} on {instance.interface}, IPv{instance.version}"
         source = f"from node {before}" if before else "which nobody held"
         told = f"node {facts.node} has become VRRP master of {{}} ({where}), {source}: {why}"

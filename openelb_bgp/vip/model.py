@@ -65,7 +65,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
     `source` is our own address there, `carrier` what is advertised in the place of the addresses, `peers`
     whom to send to instead of the multicast group; all are texts of addresses. `preempt_seconds` 0: at once.
-    `departing` are those of its addresses that shall go to another instance.
+    `departing` are those of its addresses that shall go to another instance, `arriving` those that another
+    node may have announced last.
     """
 
     interface: str
@@ -80,6 +81,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, order=True):
     peers: tuple[str, ...] = ()
     preempt_seconds: int = PREEMPT_SECONDS
     departing: frozenset[Address] = frozenset()
+    arriving: frozenset[Address] = frozenset()
 
     @property
     def name(self) -> str:

@@ -74,6 +74,9 @@ def _instance(one: Instance) -> Iterator[str]:
     yield f"    advert_int {one.advert_ms / 1000:g}"
     if one.preempt_seconds:
         yield f"    preempt_delay {one.preempt_seconds}"
+    if one.arriving:
+        # Another may still announce it, and falls silent when it lets go: whoever believed it is put right.
+        yield "    garp_master_refresh 1"
     yield from _peers(one)
     # The peers compare what is advertised with their own: the services' addresses are not among it, so that
     # nodes that have reloaded and nodes that have not understand each other.
