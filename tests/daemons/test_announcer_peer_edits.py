@@ -158,7 +158,7 @@ async def test_a_new_password_concerns_one_peer(scene: Scene) -> None:
     with RouteDeletions(scene.lan.routers[0]) as deletions:
         await scene.speaker.settle(with_(scene.snapshot, scene.peer(auth_password="sesame")))
         await eventually(
-            lambda: not scene.routers[0].established(scene.node), within=10, what="the end of the session"
+            lambda: not scene.routers[0].established(scene.node), within=30, what="the end of the session"
         )
         scene.routers[0].configure(f"router bgp {ROUTER_ASN}", f"neighbor {scene.node} password sesame")
         await eventually(lambda: scene.sessions() == (2, 1), within=40, what="the new session")
@@ -170,7 +170,7 @@ async def test_a_peer_that_is_switched_off_forgets_the_routes_and_gets_them_back
     leaf, other = scene.lan.routers
     with RouteDeletions(other) as deletions:
         await scene.speaker.settle(with_(scene.snapshot, scene.peer(admin_down=True)))
-        await eventually(lambda: not kernel.routes(leaf), within=10, what="routes that go")
+        await eventually(lambda: not kernel.routes(leaf), within=30, what="routes that go")
         assert scene.speaker.last.status.sessions[0].last_error.startswith("switched off")
         await scene.speaker.settle(scene.snapshot)
         await eventually(lambda: len(kernel.routes(leaf)) == ROUTES, within=30, what="routes that return")
@@ -181,7 +181,7 @@ async def test_a_peer_that_goes_and_one_that_comes_leave_the_other_alone(scene: 
     leaf, other = scene.lan.routers
     with RouteDeletions(other) as deletions:
         await scene.speaker.settle(without_peer(scene.snapshot, "leaf1"))
-        await eventually(lambda: not kernel.routes(leaf), within=10, what="routes that go")
+        await eventually(lambda: not kernel.routes(leaf), within=30, what="routes that go")
         await scene.speaker.settle(scene.snapshot)
         await eventually(lambda: len(kernel.routes(leaf)) == ROUTES, within=30, what="routes that return")
         # Another object for the same router is the same session.

@@ -29,12 +29,12 @@ from tests.daemons.harness.waiting import wait_until
 async def test_malformed_yaml_is_told_by_file_and_line(house: House) -> None:
     with house.with_file("broken", service("fine"), endpoints("fine", "node1"), "kind: Service\nmetadata: ["):
         told = await wait_until(
-            lambda: house.ours.logged("manifest_problem"), within=10, what="the complaint"
+            lambda: house.ours.logged("manifest_problem"), within=30, what="the complaint"
         )
         assert "broken.yaml:" in told[-1]["place"]
         # What stands before it in the same file is used all the same.
         await house.ours.announced("shop/fine")
-    await wait_until(lambda: house.ours.logged("manifest_problem_solved"), within=10, what="the end of it")
+    await wait_until(lambda: house.ours.logged("manifest_problem_solved"), within=30, what="the end of it")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ async def test_an_object_that_cannot_be_used_is_not_valid(house: House, spoilt: 
         said = await house.complaint(kind, name, "spec", reason="Invalid")
         assert house.ours.events(name) == [("Invalid", said)]
         logged = partial(house.ours.logged, "object_problem", object=f"{kind} {name}", message=said)
-        await wait_until(logged, within=5, what="a line in the log")
+        await wait_until(logged, within=30, what="a line in the log")
         first, _, _ = said.partition("; ")
         assert f"spoilt.yaml:1: {kind} {name}: {first}" in validated(house)
 
@@ -149,7 +149,7 @@ async def test_overlapping_pools_are_refused_by_name(house: House) -> None:
     with house.with_file("twin", eip("twin", "198.51.100.8/29"), squeezed, endpoints("squeezed", "node1")):
         await house.complaint(Kind.EIP, "twin", "overlaps Eip pool", reason="Overlap")
         events = await wait_until(
-            lambda: house.ours.events("squeezed"), within=10, what="the Service's event"
+            lambda: house.ours.events("squeezed"), within=30, what="the Service's event"
         )
         assert [reason for reason, _ in events] == ["AssignIPFailed"]
         assert house.ours.addresses("shop/squeezed") == []
@@ -193,7 +193,7 @@ async def test_a_policy_that_is_missing_or_does_not_parse_leaves_the_one_before(
 
 async def test_one_object_in_two_files_is_told_with_both_places(house: House) -> None:
     with house.with_file("twice", eip("pool", "203.0.113.0/24")):
-        await wait_until(lambda: told(house, "twice.yaml:1", "good.yaml:"), within=10, what="both places")
+        await wait_until(lambda: told(house, "twice.yaml:1", "good.yaml:"), within=30, what="both places")
         assert house.ours.status(Kind.EIP, "pool")["firstIP"] == "198.51.100.1"
 
 
@@ -216,7 +216,7 @@ async def test_a_pool_of_a_mode_that_is_off_says_so(bgp_only: House, protocol: s
             found = dict(house.ours.condition(Kind.EIP, protocol, "Ready"))
             return found if found.get("reason") == "ModeOff" else {}
 
-        said = await wait_until(ready, within=10, what="the pool's condition")
+        said = await wait_until(ready, within=30, what="the pool's condition")
         assert "not announced by this node" in said["message"]
         assert {"name": protocol, "reason": "ModeOff"} in house.ours.speaker["pools"]
 
@@ -224,7 +224,7 @@ async def test_a_pool_of_a_mode_that_is_off_says_so(bgp_only: House, protocol: s
             found = dict(house.ours.condition(Kind.SERVICE, f"shop/{holder}", keys.ANNOUNCED_CONDITION))
             return found if found.get("reason") == "ModeOff" else {}
 
-        await wait_until(announced, within=10, what="the Service's condition")
+        await wait_until(announced, within=30, what="the Service's condition")
         assert house.ours.addresses(f"shop/{holder}") == ["192.0.2.0"]
         assert kernel.next_hops(house.router.namespace, "192.0.2.0") == []
 

@@ -54,10 +54,10 @@ async def second(house: House, *, asn: int = ASN, **spec: object) -> AsyncIterat
     """The house while it has that BgpPeer too; nothing is left of its session afterwards."""
     with house.with_file("second", bgp_peer("second", house.lan.routers[1].v4, asn=asn, **spec)):
         yield
-    await wait_until(lambda: dialled(house) == {"router"}, within=10, what="the end of the session")
+    await wait_until(lambda: dialled(house) == {"router"}, within=30, what="the end of the session")
 
 
-async def says(house: House, *words: str, within: float = 15) -> str:
+async def says(house: House, *words: str, within: float = 30) -> str:
     """Return what the BgpPeer says of its session once it is down with these words."""
 
     def said() -> str | None:
@@ -73,7 +73,7 @@ async def says(house: House, *words: str, within: float = 15) -> str:
         raise AssertionError(f"{error}; its condition: {seen}") from None
 
 
-async def established(house: House, within: float = 15) -> None:
+async def established(house: House, within: float = 30) -> None:
     """Return when the session is up and the BgpPeer says so."""
     await wait_until(
         lambda: house.ours.condition(Kind.BGP_PEER, "second", "Ready").get("status") == "True",
@@ -87,7 +87,7 @@ def session(house: House) -> Mapping[str, Any]:
     return next((one for one in house.ours.speaker.get("sessions", ()) if one["peer"] == "second"), {})
 
 
-async def established_after(house: House, before: Mapping[str, Any], within: float = 15) -> Mapping[str, Any]:
+async def established_after(house: House, before: Mapping[str, Any], within: float = 30) -> Mapping[str, Any]:
     """Return the session once it is up again and another than `before`, which is shown for a while yet."""
 
     def again() -> Mapping[str, Any] | None:
@@ -164,12 +164,12 @@ async def test_a_session_that_flaps_says_why_returns_each_time_and_is_counted(
         await established(house)
         neighbour.configure(f"router bgp {ASN}", f"neighbor {ours} shutdown message for lunch")
         await says(house, "administrative shutdown")
-        await wait_until(lambda: told(1), within=5, what="the first loss in the log")
+        await wait_until(lambda: told(1), within=30, what="the first loss in the log")
         neighbour.configure(f"router bgp {ASN}", f"no neighbor {ours} shutdown")
         await established(house)
         first = session(house)
         neighbour.vtysh(f"clear bgp {ours}")
-        await wait_until(lambda: told(2), within=5, what="the second loss in the log")
+        await wait_until(lambda: told(2), within=30, what="the second loss in the log")
         second_time = await established_after(house, first)
         assert second_time["peerState"]["flops"] == 2
 
@@ -219,7 +219,7 @@ async def test_a_password_in_a_secret_is_waited_for_used_and_kept_when_the_secre
             # Also over a restart of ours, which begins without any memory but what lies beside gobgpd.
             house.ours.daemon.end()
             house.ours.start()
-            await wait_until(lambda: house.ours.http("/readyz")[0] == 200, within=20, what="its start")
+            await wait_until(lambda: house.ours.http("/readyz")[0] == 200, within=60, what="its start")
             await problem(house.ours, "BgpPeer second", reason="SecretMissing")
             assert neighbour.resets(ours) == 0
     finally:

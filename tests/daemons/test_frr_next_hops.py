@@ -26,7 +26,7 @@ async def test_a_next_hop_that_joins_or_leaves_makes_no_gap(
     router = await start_router(space, neighbors={node.v4: confs.NODE_ASN})
     await client.start(confs.speaker(node))
     await client.add_peer(confs.peer(space))
-    await wait_until(lambda: router.established(node.v4), within=15)
+    await wait_until(lambda: router.established(node.v4), within=30)
     own = node.v4 if family == 4 else node.v6
 
     def path(next_hop: str, identifier: int) -> Path:
@@ -38,7 +38,7 @@ async def test_a_next_hop_that_joins_or_leaves_makes_no_gap(
     prefix = str(path(own, 1).key.prefix.network_address)
 
     async def goes_by(*next_hops: str) -> None:
-        await wait_until(lambda: kernel.next_hops(space, prefix) == sorted(next_hops), within=15)
+        await wait_until(lambda: kernel.next_hops(space, prefix) == sorted(next_hops), within=30)
 
     await client.add_paths([path(own, 1)])
     await goes_by(own)

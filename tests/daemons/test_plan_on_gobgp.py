@@ -143,7 +143,7 @@ async def agree(plan: BgpPlan, lan: Lan, outside: Frr, inside: Frr, *prefixes: s
 
 async def _agree(want: list[dict[str, Any]], name: str, router: Frr, prefix: str) -> None:
     try:
-        await wait_until(lambda: shown(router, name, prefix) == want, within=20)
+        await wait_until(lambda: shown(router, name, prefix) == want, within=60)
     except AssertionError:
         # Said by comparing once more: the difference is what one wants to read.
         assert shown(router, name, prefix) == want

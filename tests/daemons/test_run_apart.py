@@ -33,7 +33,7 @@ class Pair:
     async def announces(self) -> None:
         space = self.router.namespace
         await self.speaker.announced("shop/web")
-        await wait_until(lambda: kernel.next_hops(space, WEB) == [self.address], within=15, what="the route")
+        await wait_until(lambda: kernel.next_hops(space, WEB) == [self.address], within=30, what="the route")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_a_speaker_that_is_replaced_changes_nothing_that_anybody_sees(pair
             lambda: pair.speaker.status(Kind.SERVICE, "shop/web") == before, during=1, what="its status"
         )
         pair.speaker.start()
-        await wait_until(lambda: pair.speaker.http("/readyz")[0] == 200, within=20, what="its successor")
+        await wait_until(lambda: pair.speaker.http("/readyz")[0] == 200, within=60, what="its successor")
     assert deletions.prefixes == ()
     assert pair.router.resets(pair.address) == 0
     assert pair.speaker.status(Kind.SERVICE, "shop/web") == before
@@ -73,7 +73,7 @@ async def test_a_speaker_without_a_controller_goes_on_and_follows_endpoints(pair
     await wait_until(lambda: kernel.next_hops(space, WEB) == [], within=10, what="the withdrawal")
     pair.controller.write("good", *_objects(lan))
     await wait_until(
-        lambda: kernel.next_hops(space, WEB) == [pair.address], within=10, what="the route again"
+        lambda: kernel.next_hops(space, WEB) == [pair.address], within=30, what="the route again"
     )
     assert pair.router.resets(pair.address) == 0
 
@@ -94,7 +94,7 @@ async def test_a_state_that_is_deleted_costs_no_route_and_no_address_and_is_told
         shutil.rmtree(pair.controller.state)
         pair.controller.write("late", service("late"), endpoints("late", "node1"))
         for ours, port in ((pair.controller, METRICS_PORT - 1), (pair.speaker, METRICS_PORT)):
-            await wait_until(partial(_told_of_lost_state, ours, port), within=15, what="its readiness")
+            await wait_until(partial(_told_of_lost_state, ours, port), within=30, what="its readiness")
             assert ours.http("/healthz", port=port)[0] == 200
             assert "state.db.backup" in ours.logged("state_lost")[0]["error"]
         assert kernel.routes(pair.router.namespace).keys() == {WEB}
@@ -102,7 +102,7 @@ async def test_a_state_that_is_deleted_costs_no_route_and_no_address_and_is_told
         for ours in (pair.speaker, pair.controller):
             ours.daemon.end()
             ours.start()
-            await wait_until(partial(_has_ended, ours), within=20, what="its end")
+            await wait_until(partial(_has_ended, ours), within=60, what="its end")
             assert ours.daemon.exit_code == 3
         told = pair.controller.logged("cannot_start")[-1]["error"]
         run("sh", "-c", told[told.index("cd ") :])
@@ -130,16 +130,16 @@ async def test_a_speaker_that_withdraws_on_exit_takes_its_report_and_its_routes_
     assert pair.speaker.terminate() == 0
     leaving = OpenElb(lan.nodes[0], tmp_path, "--withdraw-on-exit", command="speaker")
     leaving.start()
-    await wait_until(lambda: leaving.http("/readyz")[0] == 200, within=20, what="its start")
-    assert leaving.terminate(within=15) == 0
+    await wait_until(lambda: leaving.http("/readyz")[0] == 200, within=60, what="its start")
+    assert leaving.terminate(within=30) == 0
     assert kernel.next_hops(pair.router.namespace, WEB) == []
-    await wait_until(lambda: leaving.speaker == {}, within=5, what="the end of its report")
+    await wait_until(lambda: leaving.speaker == {}, within=30, what="the end of its report")
 
     def reason() -> str:
         condition = leaving.condition(Kind.SERVICE, "shop/web", "network.kubesphere.io/Announced")
         return str(condition.get("reason"))
 
-    await wait_until(lambda: reason() == "NoSpeaker", within=10, what="its reason")
+    await wait_until(lambda: reason() == "NoSpeaker", within=30, what="its reason")
 
 
 def _objects(lan: Lan) -> tuple[Object, ...]:

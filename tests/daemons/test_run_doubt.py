@@ -37,12 +37,12 @@ class Site:
         return set(kernel.routes(self.router.namespace))
 
     async def settled(self, *routes: str) -> None:
-        await wait_until(lambda: self.routes == set(routes), within=20, what=f"the routes {routes}")
+        await wait_until(lambda: self.routes == set(routes), within=60, what=f"the routes {routes}")
 
     async def adopted(self, times: int = 2) -> None:
         """Return when the daemon that was started again has found its gobgpd and made its report."""
         await wait_until(
-            lambda: len(self.ours.logged("gobgpd_adopted")) == times, within=20, what="the adoption"
+            lambda: len(self.ours.logged("gobgpd_adopted")) == times, within=60, what="the adoption"
         )
 
 
@@ -86,7 +86,7 @@ async def test_what_a_file_held_that_does_not_parse_at_the_start_goes_on(site: S
         await problem(site.ours, "Node node1", f"{name}.yaml:", "correct it", reason="SourceIncomplete")
         assert site.routes == {WEB, API}
         site.ours.write(name, whole)
-        await wait_until(lambda: not site.ours.problems("SourceIncomplete"), within=10)
+        await wait_until(lambda: not site.ours.problems("SourceIncomplete"), within=30)
         await site.ours.announced("shop/web", "shop/api")
     assert (deletions.count, site.router.resets(site.lan.nodes[0].v4), site.routes) == (0, 0, {WEB, API})
 

@@ -55,7 +55,7 @@ async def condition(house: House, kind: Kind, name: str, type_: str, reason: str
         return one if is_it and all(word in one["message"] for word in words) else {}
 
     try:
-        made = await wait_until(found, within=10, what=f"{kind} {name} not {type_}")
+        made = await wait_until(found, within=30, what=f"{kind} {name} not {type_}")
     except AssertionError as error:
         seen = house.ours.condition(kind, name, type_)
         raise AssertionError(f"{error}; its condition: {seen}") from None
@@ -74,8 +74,8 @@ async def on_pool(house: House, reason: str) -> None:
 async def back(house: House) -> None:
     """Return when all is as it was before."""
     node, space = house.lan.nodes[0], house.router.namespace
-    await wait_until(lambda: kernel.next_hops(space, WEB) == [node.v4], within=20, what="the route to web")
-    await wait_until(lambda: house.ours.problems() == {}, within=10, what="the end of all problems")
+    await wait_until(lambda: kernel.next_hops(space, WEB) == [node.v4], within=60, what="the route to web")
+    await wait_until(lambda: house.ours.problems() == {}, within=30, what="the end of all problems")
 
 
 async def test_no_bgpconf(house: House, good: dict[str, Object]) -> None:
@@ -139,7 +139,7 @@ async def test_no_eligible_node(house: House, good: dict[str, Object]) -> None:
     without_network["status"]["conditions"] = [{"type": "NetworkUnavailable", "status": "True"}]
     with changed(house, good, Node=without_network):
         await on_service(house, "NodeNetworkUnavailable")
-        await wait_until(lambda: kernel.next_hops(house.router.namespace, WEB) == [], within=10)
+        await wait_until(lambda: kernel.next_hops(house.router.namespace, WEB) == [], within=30)
     await back(house)
 
 
@@ -155,7 +155,7 @@ async def test_a_pool_that_is_gone_keeps_the_address_for_its_service(
 ) -> None:
     with changed(house, good, Eip=None):
         await on_service(house, "PoolGone", "create it again")
-        await wait_until(lambda: kernel.next_hops(house.router.namespace, WEB) == [], within=10)
+        await wait_until(lambda: kernel.next_hops(house.router.namespace, WEB) == [], within=30)
         assert house.ours.addresses("shop/web") == [WEB]
     await back(house)
 

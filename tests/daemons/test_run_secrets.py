@@ -43,13 +43,13 @@ async def test_no_password_is_logged_reported_or_kept(lan: Lan, tmp_path: Path) 
     ours.write("spoilt", *SPOILT)
     ours.write("broken", BROKEN)
     ours.start()
-    await wait_until(lambda: ours.http("/readyz")[0] == 200, within=20, what="its start")
+    await wait_until(lambda: ours.http("/readyz")[0] == 200, within=60, what="its start")
     await wait_until(
-        lambda: _sessions(ours) >= {"inline", "by-secret"}, within=10, what="the guarded sessions"
+        lambda: _sessions(ours) >= {"inline", "by-secret"}, within=30, what="the guarded sessions"
     )
     # An edit, and a Secret that goes, have their own lines.
     ours.write("good", *cluster(lan), peer("inline", 201, authPassword=f"{HUSH}-2"), *GOOD[1:2])
-    await wait_until(lambda: ours.problems("SecretMissing"), within=10, what="the missing Secret")
+    await wait_until(lambda: ours.problems("SecretMissing"), within=30, what="the missing Secret")
     said = {
         "log": ours.daemon.output(),
         "metrics": ours.http("/metrics")[1],

@@ -59,7 +59,7 @@ class Frr:
         argv = self.namespace.argv(str(program), *options)
         return Daemon(argv, log=folder / f"{self.namespace.name}-{name}.log")
 
-    async def start(self, *, within: float = 15.0) -> None:
+    async def start(self, *, within: float = 30.0) -> None:
         """Start all daemons; returns when they answer."""
         for parent in FRR_FOLDERS:
             folder = parent / self.namespace.name
@@ -73,7 +73,7 @@ class Frr:
         for name in _DAEMONS:
             await self.start_daemon(name, within=within)
 
-    async def start_daemon(self, name: str, *, within: float = 15.0) -> None:
+    async def start_daemon(self, name: str, *, within: float = 30.0) -> None:
         """Start one daemon, or start it again after its end."""
         vty = FRR_FOLDERS[1] / self.namespace.name / f"{name}.vty"
         vty.unlink(missing_ok=True)

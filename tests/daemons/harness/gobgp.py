@@ -38,14 +38,14 @@ class Gobgpd:
             log=folder / "gobgpd.log",
         )
 
-    async def start(self, *, within: float = 10.0) -> Client:
+    async def start(self, *, within: float = 30.0) -> Client:
         """Start it with an empty RIB, and a client that knows its version. The caller closes the client."""
         # A stale socket after SIGKILL would be fatal to gobgpd.
         self.socket.unlink(missing_ok=True)
         self.daemon.start()
         return await self.connect(within=within)
 
-    async def connect(self, *, within: float = 10.0) -> Client:
+    async def connect(self, *, within: float = 30.0) -> Client:
         """One more client, as soon as the API answers."""
         async with asyncio.timeout(within):
             while True:

@@ -70,7 +70,7 @@ class House:
             )
 
         try:
-            return await wait_until(said, within=10, what=f"the complaint about {kind} {name}")
+            return await wait_until(said, within=30, what=f"the complaint about {kind} {name}")
         except AssertionError as error:
             seen = self.ours.condition(kind, name, "Valid")
             raise AssertionError(f"{error}; its condition: {seen}") from None
@@ -79,12 +79,12 @@ class House:
         """Return when nothing is wrong with an object."""
         await wait_until(
             lambda: self.ours.condition(kind, name, "Valid").get("reason") == "Valid",
-            within=10,
+            within=30,
             what=f"{kind} {name} valid",
         )
 
 
-async def problem(ours: OpenElb, subject: str, *words: str, reason: str = "", within: float = 10) -> str:
+async def problem(ours: OpenElb, subject: str, *words: str, reason: str = "", within: float = 30) -> str:
     """Return a problem of the node's Speaker with that object once it has these words in it."""
 
     def said() -> str | None:
@@ -127,4 +127,4 @@ async def _settle(house: House) -> None:
     house.ours.start()
     await house.ours.announced("shop/web")
     node, space = house.lan.nodes[0], house.router.namespace
-    await wait_until(lambda: kernel.next_hops(space, WEB) == [node.v4], within=10, what="the route to web")
+    await wait_until(lambda: kernel.next_hops(space, WEB) == [node.v4], within=30, what="the route to web")

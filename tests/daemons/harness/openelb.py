@@ -88,7 +88,7 @@ class OpenElb:
         """Start it, or start it again."""
         self.daemon.start()
 
-    def terminate(self, *, within: float = 10.0) -> int | None:
+    def terminate(self, *, within: float = 30.0) -> int | None:
         """SIGTERM, and its exit code."""
         self.daemon.end(signal.SIGTERM, within=within)
         return self.daemon.exit_code
@@ -160,7 +160,7 @@ class OpenElb:
         """The output of another command of ours over the same folder and state."""
         return run(str(program()), *arguments)
 
-    async def announced(self, *services: str, within: float = 20.0) -> None:
+    async def announced(self, *services: str, within: float = 60.0) -> None:
         """Return when these Services are Announced."""
         for service in services:
             await wait_until(partial(self._announced, service), within=within, what=f"{service} announced")

@@ -47,7 +47,7 @@ class Daemon:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
-    def pause(self, *, within: float = 5.0) -> None:
+    def pause(self, *, within: float = 30.0) -> None:
         """Stop it as a debugger would; returns when not one of its threads runs any more."""
         self.send(signal.SIGSTOP)
         deadline = time.monotonic() + within
@@ -64,7 +64,7 @@ class Daemon:
         # The state is the word after the command in brackets (proc(5)).
         return all(thread.read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
 
-    def end(self, number: signal.Signals = signal.SIGKILL, *, within: float = 10.0) -> None:
+    def end(self, number: signal.Signals = signal.SIGKILL, *, within: float = 30.0) -> None:
         """Send a signal and wait for the end; `pids` says which processes it was."""
         if self._process is not None:
             # A stopped process takes no signal but this pair.
