@@ -6,10 +6,11 @@ keeps a second process out of the role. Who misses a datagram finds out by its s
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .errors import AlreadyRunning, StateError
@@ -85,14 +86,25 @@ class Doorbell:
 
 def _bind(own: socket.socket, folder: int, name: str, directory: Path) -> None:
     file = _file_of(name)
-    if _answers(folder, file):
-        raise AlreadyRunning(
-            f"another {name} uses the state in {directory}; stop it, or name another folder with --state"
-        )
-    # What is left of a process that was killed.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(file, dir_fd=folder)
-    own.bind(_address(folder, file))
+    with _alone(folder):
+        if _answers(folder, file):
+            raise AlreadyRunning(
+                f"another {name} uses the state in {directory}; stop it, or name another folder with --state"
+            )
+        # What is left of a process that was killed.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file, dir_fd=folder)
+        own.bind(_address(folder, file))
+
+
+@contextlib.contextmanager
+def _alone(folder: int) -> Iterator[None]:
+    """While nobody else takes a role: of two that start at once the second finds the first one's socket."""
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(folder, fcntl.LOCK_UN)
 
 
 def _answers(folder: int, file: str) -> bool:
