@@ -35,9 +35,13 @@ _LAST_SECONDS = 1.0
 
 
 class Patience(msgspec.Struct, frozen=True):
-    """How long whoever writes is kept waiting, in seconds: for addresses, and for the end of a report."""
+    """How long whoever writes is kept waiting, in seconds: for addresses, and for the end of a report.
+
+    For addresses only as long as answers come: after `silence` without one the next are decided on.
+    """
 
     address: float = 20.0
+    silence: float = 2.0
     deletion: float = 3.0
 
 
@@ -80,6 +84,7 @@ class KubeSink:
         self._reports = Reports()
         self._seen_meanwhile: dict[ObjectRef, Shown] = {}
         self._trouble = ""
+        self._answered_at = 0.0
 
     def recall(self, stored: Iterable[tuple[ObjectRef, Status]]) -> None:
         """Take the reports of a leader before us for our own."""
@@ -122,14 +127,24 @@ class KubeSink:
         for write in writes:
             self._waiters[write.ref] = loop.create_future()
         deletions = [write for write in writes if write.status is None]
-        seconds = self._patience.deletion if deletions else self._patience.address
-        await asyncio.wait([self._waiters[write.ref] for write in writes], timeout=seconds)
+        answers = {self._waiters[write.ref] for write in writes}
+        if deletions:
+            await asyncio.wait(answers, timeout=self._patience.deletion)
+        else:
+            await self._while_answers_come(answers)
         late = [write.ref for write in deletions if not self._waiters[write.ref].done()]
         for write in writes:
             self._waiters.pop(write.ref, None)
         if late:
             why = self._trouble or "the API server does not answer"
             raise NotWritten(f"{late[0]} is still there: {why}")
+
+    async def _while_answers_come(self, answers: set[asyncio.Future[None]]) -> None:
+        now = self._answered_at = self._clock.monotonic()
+        until = now + self._patience.address
+        while answers and (end := min(until, self._answered_at + self._patience.silence)) > now:
+            _, answers = await asyncio.wait(answers, timeout=end - now)
+            now = self._clock.monotonic()
 
     async def send(self, group: asyncio.TaskGroup) -> None:
         """Send what waits, for ever; each request is a task of the group."""
@@ -259,6 +274,7 @@ class KubeSink:
         waiter = self._waiters.get(job.ref)
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+            self._answered_at = self._clock.monotonic()
 
     def _tell(self, events: Sequence[Event], *, uid: str = "") -> None:
         for event in events:

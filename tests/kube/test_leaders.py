@@ -241,6 +241,22 @@ async def test_one_service_that_cannot_be_written_holds_up_no_other_and_is_told_
     await pair.all_served(within=60)
 
 
+async def test_one_service_whose_write_is_never_answered_keeps_no_other_waiting(pair: Pair) -> None:
+    """Nobody knows whether it has its address: for a moment that is waited for, and then it is counted."""
+    pair.first.start()
+    await leads(pair.first)
+    unanswered = Where(verb="patch", resource="services/status", name="web1")
+    rule = pair.proxy.never_answer(verb="patch", resource="services/status", name="web1", times=0)
+    pair.create(1)
+    await wait_until(
+        lambda: any(map(unanswered.matches, pair.proxy.requests)), within=60, what="the first one's write"
+    )
+    pair.create(1)
+    await wait_until(lambda: pair.addresses()["web2"], within=15, what="an address for the second")
+    rule.remove()
+    await pair.all_served(within=60)
+
+
 async def test_services_that_come_and_go_while_no_controller_runs_are_made_up_for(pair: Pair) -> None:
     await pair.lead_by_the_first()
     pair.create(6)
