@@ -8,6 +8,8 @@ import asyncio
 import socket
 import sys
 
+from lab.priority import come_first
+
 
 async def serve(name: str, port: int) -> None:
     """Answer on all addresses of both families until cancelled."""
@@ -34,4 +36,5 @@ async def serve(name: str, port: int) -> None:
 
 
 if __name__ == "__main__":
+    come_first()
     asyncio.run(serve(sys.argv[1], int(sys.argv[2])))

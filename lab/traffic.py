@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from lab.errors import LabError
 from lab.namespaces import Namespace
+from lab.priority import come_first
 
 TIMEOUT = 0.9
 """Seconds after which a request without a whole answer is lost."""
@@ -146,7 +147,7 @@ def requests(space: Namespace, *addresses: str, count: int, rate: float = 200.0,
     They go to one address after the other.
     """
     load = Load(addresses=addresses, port=port, rate=rate, count=count)
-    space.call(lambda: asyncio.run(load.send_all()))
+    space.call(lambda: _send(load))
     return load.tally()
 
 
@@ -162,7 +163,7 @@ def under_load(space: Namespace, *addresses: str, rate: float = 200.0, port: int
     def work() -> None:
         try:
             space.enter_thread()
-            asyncio.run(load.send_all())
+            _send(load)
         except BaseException as exc:
             failed.append(exc)
 
@@ -175,6 +176,12 @@ def under_load(space: Namespace, *addresses: str, rate: float = 200.0, port: int
         thread.join(timeout=10.0)
     if failed:
         raise LabError(f"the load on {addresses[0]} broke off: {failed[0]!r}") from failed[0]
+
+
+def _send(load: Load) -> None:
+    """Send all of it in this thread, which ends after that."""
+    come_first()
+    asyncio.run(load.send_all())
 
 
 async def _get(address: str, port: int) -> tuple[str, str]:

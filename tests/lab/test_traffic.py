@@ -1,5 +1,6 @@
 """The client's requests: what counts as lost, and what is sent again."""
 
+import os
 import socket
 import struct
 import threading
@@ -7,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lab.lab import Lab
-from lab.traffic import requests
+from lab.shell import wait_until
+from lab.traffic import requests, under_load
 
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 _BODY = b"Name: pod\nRemoteAddr: 192.0.2.1\n"
@@ -54,3 +56,15 @@ def test_a_refused_connection_is_lost_at_once(bare: Lab) -> None:
     assert [(lost.tries, lost.error.partition(":")[0]) for lost in tally.lost] == [
         (1, "ConnectionRefusedError")
     ]
+
+
+def test_who_sends_runs_before_everything_else(bare: Lab) -> None:
+    def priority() -> int:
+        (sender,) = (one for one in threading.enumerate() if one.name == "load-127.0.0.1")
+        assert sender.native_id is not None
+        return os.getpriority(os.PRIO_PROCESS, sender.native_id)
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with under_load(bare.client, "127.0.0.1", port=1):
+        wait_until(lambda: priority() == -10, within=20.0, what="a sender that comes first")
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
