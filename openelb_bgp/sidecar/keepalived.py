@@ -82,10 +82,7 @@ class KeepalivedCare:
         if not self._fifo.is_fifo():
             self._fifo.unlink(missing_ok=True)
             os.mkfifo(self._fifo, 0o600)
-        # While keepalived reloads it goes back from `vrrp_priority` to what it was started with; and we must
-        # be quick to take its addresses off, too. Without SYS_NICE both stay as they are.
-        with contextlib.suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+        _come_first()
         # Where it puts the report that SIGJSON asks for.
         os.environ["TMPDIR"] = str(self._place.folder)
         self._pulse = Pulse()
@@ -239,6 +236,21 @@ def vips(config: str) -> set[Held]:
     """Every address that a configuration of ours may set."""
     found = _VIP.findall(config)
     return {addresses.parse(f"{interface} {address}/{length}") for address, length, interface in found}
+
+
+def _come_first() -> None:
+    """Have this process, and what it starts, scheduled in real time, at the lowest priority of all that are.
+
+    An advertisement that comes too late is a lost master, and we must be quick to take its addresses off,
+    too. A nice value counts among the threads of one session or container only (sched(7), autogroup); it is
+    for where real time is not to be had. keepalived's own `vrrp_rt_priority` would do once: at a reload its
+    version 2.2.7 sets RLIMIT_RTTIME to 0, and what may not raise that again is killed. Without the capability
+    SYS_NICE all stays as it is.
+    """
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 def lacking_capabilities(status: str) -> list[str]:

@@ -104,9 +104,13 @@ async def test_what_is_the_same_in_both_configurations_is_left_alone(first: Keep
 async def test_it_comes_before_others_for_a_processor_also_while_it_reloads(first: Keepalived) -> None:
     await serving(first)
     dump = await first.order(Command.DUMP)
+    pids = [pid or 0 for pid in (dump.sidecar_pid, dump.pid, first.vrrp_pid)]
     # A reload goes back to what the parent was started with.
-    nice = {os.getpriority(os.PRIO_PROCESS, pid or 0) for pid in (dump.sidecar_pid, dump.pid, first.vrrp_pid)}
+    nice = {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids}
     assert nice == {-20}
+    await first.configure(config(first.space, 254, [WEB, API]))
+    await has(first, WEB, API)
+    assert {os.sched_getscheduler(pid) for pid in pids} == {os.SCHED_RR}
 
 
 @pytest.mark.parametrize("spoil", ["interface eth9", "virtual_router_id 0", "no_such_word"])
