@@ -34,8 +34,8 @@ class Rounds:
         held = set(spots)
         for spot in self._asked.keys() - held:
             del self._asked[spot]
-        for spot in held - self._asked.keys():
-            self._asked[spot] = now - _ROUND + _FIRST
+        for spot in spots:
+            self._asked.setdefault(spot, now - _ROUND + _FIRST)
 
     def take(self, *, suspected: Iterable[Spot], now: float) -> list[Spot]:
         """What is to be asked for now: `suspected` of having a rival first, then what waits the longest."""
