@@ -43,6 +43,9 @@ from tests.kube.asking import asked_all_the_time
 from tests.kube.openelb_install import FINALIZER, openelb_06
 from tests.kube.rendered import BASE, rendered
 
+# One node after the other is waited for, each a minute at most.
+pytestmark = pytest.mark.timeout(600)
+
 ADDRESSES = {"web": ("198.51.100.5", "2001:db8:100::15"), "web-local": ("198.51.100.9", "2001:db8:100::19")}
 WEBHOOK = "ValidatingWebhookConfiguration"
 HOST = "openelb-controller.openelb-system.svc"

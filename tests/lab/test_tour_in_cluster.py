@@ -11,6 +11,8 @@ from lab.shell import wait_until
 from lab.steps import CLUSTER_TOUR, Step
 from tests.lab.finding import expect_holds
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def running(ecmp: Path) -> Iterator[Lab]:

@@ -11,6 +11,8 @@ from lab.steps import Step
 from lab.tours import TOURS
 from tests.lab.finding import expect_holds
 
+pytestmark = pytest.mark.timeout(600)
+
 LAYER2 = TOURS["layer2"]
 ON_THE_WIRE_ONLY = {
     "network_partitioned",

@@ -14,6 +14,8 @@ from lab.steps.lan.vip import (
 )
 from lab.tours import TOURS
 
+pytestmark = pytest.mark.timeout(600)
+
 VIP = TOURS["vip"]
 
 
