@@ -39,7 +39,8 @@ KEPT: dict[str, dict[str, Any]] = {
     "minimum advertisement interval": {
         "timers": Timers(connect_retry=7, hold_time=9, minimum_advertisement_interval=1)
     },
-    "prefix limit": {"afi_safis": (AfiSafi(family=Family.IPV4, prefix_limit=100),)},
+    # More than the router sends back to us: what crosses a limit is switched off, however late it comes.
+    "prefix limit": {"afi_safis": (AfiSafi(family=Family.IPV4, prefix_limit=10 * ROUTES),)},
     "its default said aloud": {"afi_safis": (AfiSafi(family=Family.IPV4, add_paths_send_max=255),)},
     "send community": {"send_community": "BOTH"},
 }
