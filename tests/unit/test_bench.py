@@ -2,9 +2,11 @@
 
 import io
 import json
+import re
 import socket
 import struct
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -163,3 +165,12 @@ def test_the_file_says_what_was_measured_on_which_machine_and_what_is_over(tmp_p
 def test_every_row_says_what_it_is_about() -> None:
     assert all(row.title for row in ROWS.values())
     assert {name for name, row in ROWS.items() if not row.needs_root} == {"changes", "plan", "help"}
+
+
+def test_every_row_is_told_on_the_page_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
+    table = page.split("\n## What each row means\n")[1].split("\n## ")[0]
+    cells = [line.split(" | ")[0].partition(":")[0] for line in table.splitlines() if line.startswith("| `")]
+    told = [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+    assert [row for row in ROWS if not any(fnmatch(row, name) for name in told)] == []
+    assert [name for name in told if not any(fnmatch(row, name) for row in ROWS)] == []
