@@ -2,32 +2,33 @@
 clients.
 
     with FaultyProxy(control_plane) as proxy:
-        client = Client(proxy.url, ...)                       # the code under test; trusts control_plane.ca
+        client = Client(proxy.url, ...)          # the code under test; trusts control_plane.ca
 
         # Requests to come: each rule is used `times` times (for ever if 0), the newest first.
-        proxy.answer(429, verb="list", resource="eips", retry_after=1) proxy.answer(502, times=0).remove()
-        proxy.delay(3.0, verb="list")                         # a slow list proxy.drip(10.0, verb="list")
-        # its answer in pieces, over that many seconds proxy.never_answer(verb="watch")                      #
-        accepted, then nothing proxy.hang_up(verb="get")                             # closed without an
-        answer proxy.lose_the_answer(verb="patch")                   # done by the server, and the client
-        never hears of it
+        proxy.answer(429, verb="list", resource="eips", retry_after=1)
+        proxy.answer(502, times=0).remove()
+        proxy.delay(3.0, verb="list")            # a slow list
+        proxy.drip(10.0, verb="list")            # its answer in pieces, over that many seconds
+        proxy.never_answer(verb="watch")         # accepted, then nothing
+        proxy.hang_up(verb="get")                # closed without an answer
+        proxy.lose_the_answer(verb="patch")      # done by the server, and the client never hears of it
 
         # Watches that are open now, of one resource or of all; each returns how many that were.
-        proxy.cut("services")                                 # closed in the middle proxy.end("services")
-        # ended in order, as the API server does after its time proxy.expire("services")
-        # the ERROR event of a 410, then the end proxy.fall_silent("services")                         #
-        nothing arrives any more, and nothing is closed proxy.cut_the_next_line("services")
-        # half of the next event, then closed proxy.inflate_the_next_line("services", 3 << 20)      # the next
-        event, that long proxy.send("services", b"not json\n")                 # bytes that the API server
-        never sent
+        proxy.cut("services")                    # closed in the middle
+        proxy.end("services")                    # ended in order, as the API server does after its time
+        proxy.expire("services")                 # the ERROR event of a 410, then the end
+        proxy.fall_silent("services")            # nothing arrives any more, and nothing is closed
+        proxy.cut_the_next_line("services")      # half of the next event, then closed
+        proxy.inflate_the_next_line("services", 3 << 20)   # the next event, that long
+        proxy.send("services", b"not json\n")    # bytes that the API server never sent
 
         # Everything.
-        proxy.freeze(), proxy.thaw()                          # packets are lost both ways; connections stay
-        proxy.refuse(), proxy.accept()                        # all connections are closed, new ones refused
-        proxy.use(other_authority.server(...))                # another certificate for new connections
+        proxy.freeze(), proxy.thaw()             # packets are lost both ways; connections stay
+        proxy.refuse(), proxy.accept()           # all connections are closed, new ones refused
+        proxy.use(other_authority.server(...))   # another certificate for new connections
 
-        proxy.requests                                        # what arrived, in order, as `Request`s
-        proxy.watches("services")                             # the open watches' `Request`s
+        proxy.requests                           # what arrived, in order, as `Request`s
+        proxy.watches("services")                # the open watches' `Request`s
 
 It runs in a thread of its own: every call returns at once and has taken effect, in plain tests and in async
 ones, and a test may block without stopping it. `FaultyProxy.in_lan(control_plane, lan)` is one that the
