@@ -54,7 +54,7 @@ class Known:
         return {} if service is None else dict(service.meta.labels)
 
     async def until(
-        self, predicate: Callable[[Snapshot], object], *, within: float = 10.0, what: str = "the Snapshot"
+        self, predicate: Callable[[Snapshot], object], *, within: float = 30.0, what: str = "the Snapshot"
     ) -> None:
         """Return when it holds."""
         await wait_until(lambda: bool(predicate(self.snapshot)) or None, within=within, what=what)

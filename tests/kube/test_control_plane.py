@@ -60,7 +60,7 @@ async def test_endpoint_slices_follow_pods(api: Api, namespace: str) -> None:
     api.create(service("web", namespace=namespace, selector={"app": "web"}))
 
     async def become(wanted: dict[str, tuple[str, bool, bool]]) -> None:
-        await wait_until(lambda: _endpoints(api, namespace) == wanted, within=10, what=f"endpoints {wanted}")
+        await wait_until(lambda: _endpoints(api, namespace) == wanted, within=30, what=f"endpoints {wanted}")
 
     for number in (1, 2):
         make_pod(

@@ -54,7 +54,7 @@ async def test_a_service_gets_its_address_and_everything_that_the_contract_says_
     api.create(web(namespace))
     name = f"{namespace}/web"
     await seen.allocated(name, "192.0.2.1")
-    await wait_until(lambda: seen.status("Eip", "pool").get("usage") == 1, within=10, what="the usage")
+    await wait_until(lambda: seen.status("Eip", "pool").get("usage") == 1, within=30, what="the usage")
     found = seen.service(name)
     assert found["metadata"]["labels"] == {keys.EIP_LABEL: "pool"}
     assert found["metadata"]["annotations"][keys.ALLOCATED_ANNOTATION] == "192.0.2.1=pool"
@@ -74,7 +74,7 @@ async def test_a_service_gets_its_address_and_everything_that_the_contract_says_
         "v4": True,
         "announcedBy": "",
     }
-    await wait_until(lambda: len(seen.events("web")) == 2, within=10, what="its events")
+    await wait_until(lambda: len(seen.events("web")) == 2, within=30, what="its events")
     assert [reason for reason, _ in seen.events("web")] == ["AssignIP", "NoBgpConf"]
     printed = control_plane.kubectl("get", "eip,service", "-A")
     assert ["pool", POOL, "1", "14"] in [line.split()[1:5] for line in _after_kind(printed)]
@@ -113,14 +113,14 @@ async def test_a_crowd_gets_its_addresses_first_and_then_everything_that_is_said
         "Service", "web0", {"metadata": {"annotations": {keys.MANAGED_ANNOTATION: None}}}, namespace=namespace
     )
     await seen.released(first)
-    await wait_until(lambda: not seen.condition(first, "Allocated"), within=10, what="no condition of ours")
+    await wait_until(lambda: not seen.condition(first, "Allocated"), within=30, what="no condition of ours")
 
     def is_bare() -> bool:
         metadata = seen.service(first)["metadata"]
         notes = {**metadata.get("labels", {}), **metadata.get("annotations", {})}
         return notes.keys().isdisjoint({keys.EIP_LABEL, keys.ALLOCATED_ANNOTATION})
 
-    await wait_until(is_bare, within=10, what="no note of ours")
+    await wait_until(is_bare, within=30, what="no note of ours")
     told = [reason for reason, _ in seen.events("web1")]
     assert told.count("AssignIP") == 1
 
@@ -134,7 +134,7 @@ async def test_addresses_are_written_once_and_then_nothing_is(
     # Kubernetes makes its EndpointSlice meanwhile, an empty one: that is the last thing to be said of it.
     await wait_until(
         lambda: seen.condition(name, "Announced").get("reason") == "NoEndpoints",
-        within=15,
+        within=40,
         what="the last word",
     )
     assert "look at its selector" in seen.condition(name, "Announced")["message"]
@@ -158,13 +158,13 @@ async def test_a_service_that_stops_being_ours_is_released_at_once(
     await seen.allocated(name)
     api.patch("Service", "web", change, namespace=namespace)
     await seen.released(name)
-    await wait_until(lambda: not seen.condition(name, "Allocated"), within=10, what="no condition of ours")
+    await wait_until(lambda: not seen.condition(name, "Allocated"), within=30, what="no condition of ours")
     metadata = seen.service(name)["metadata"]
     assert keys.EIP_LABEL not in metadata.get("labels", {})
     assert keys.ALLOCATED_ANNOTATION not in metadata.get("annotations", {})
-    await wait_until(lambda: seen.status("Eip", "pool")["usage"] == 0, within=10, what="a free pool")
+    await wait_until(lambda: seen.status("Eip", "pool")["usage"] == 0, within=30, what="a free pool")
     await wait_until(
-        lambda: "ReleaseIP" in dict(seen.events("web")), within=10, what="the event of the release"
+        lambda: "ReleaseIP" in dict(seen.events("web")), within=30, what="the event of the release"
     )
 
 
@@ -209,7 +209,7 @@ async def test_services_that_are_deleted_give_their_addresses_back(
     api.create(web(namespace))
     await seen.allocated(f"{namespace}/web", "192.0.2.1")
     api.delete("Service", "web", namespace=namespace)
-    await wait_until(lambda: seen.status("Eip", "pool")["usage"] == 0, within=10, what="a free pool")
+    await wait_until(lambda: seen.status("Eip", "pool")["usage"] == 0, within=30, what="a free pool")
     api.create(web(namespace, name="next"))
     await seen.allocated(f"{namespace}/next", "192.0.2.1")
 
@@ -225,21 +225,21 @@ async def test_finalizers_of_openelb_hold_nothing_up_and_those_of_others_stay(
     api.create(finalized)
     await wait_until(
         lambda: seen.service(f"{namespace}/web")["metadata"]["finalizers"] == ["example.org/theirs"],
-        within=10,
+        within=30,
         what="the Service without OpenELB's finalizers",
     )
     api.delete("Eip", "other")
-    await wait_until(lambda: api.find("Eip", "other") is None, within=10, what="the Eip gone")
+    await wait_until(lambda: api.find("Eip", "other") is None, within=30, what="the Eip gone")
     api.patch("Service", "web", {"metadata": {"finalizers": None}}, namespace=namespace)
 
 
 async def test_whoever_edits_a_report_is_put_right_once_for_each_edit(
     ours: Ours, pool: Object, api: Api, seen: Seen
 ) -> None:
-    await wait_until(lambda: seen.status("Eip", "pool").get("poolSize") == 14, within=10, what="a report")
+    await wait_until(lambda: seen.status("Eip", "pool").get("poolSize") == 14, within=30, what="a report")
     for size in (1, 2):
         api.patch("Eip", "pool", {"status": {"poolSize": size, "used": None}}, subresource="status")
-        await wait_until(lambda: seen.status("Eip", "pool")["poolSize"] == 14, within=10, what="14 again")
+        await wait_until(lambda: seen.status("Eip", "pool")["poolSize"] == 14, within=30, what="14 again")
     assert "used" not in seen.status("Eip", "pool")
     assert len(ours.logged("status_put_right")) == 2
 
@@ -272,7 +272,7 @@ async def test_an_address_of_another_load_balancer_is_reported_and_stays(
     await seen.allocated(f"{namespace}/web", "10.0.0.1", "192.0.2.1")
     assert seen.service(f"{namespace}/web")["status"]["loadBalancer"]["ingress"][0] == theirs[0]
     await wait_until(
-        lambda: "ForeignAddress" in dict(seen.events("web")), within=10, what="the event about it"
+        lambda: "ForeignAddress" in dict(seen.events("web")), within=30, what="the event about it"
     )
     api.patch(
         "Service", "web", {"metadata": {"annotations": {keys.MANAGED_ANNOTATION: None}}}, namespace=namespace
@@ -307,14 +307,14 @@ async def test_wrong_objects_get_their_reason_where_the_operator_looks(
         conditions = seen.status("Eip", name).get("conditions", ())
         return next((one for one in conditions if one["type"] == "Valid"), {})
 
-    await wait_until(lambda: valid("zone").get("reason") == "Overlap", within=10, what="the conflict")
+    await wait_until(lambda: valid("zone").get("reason") == "Overlap", within=30, what="the conflict")
     allocated = f"{namespace}/web"
     await wait_until(
-        lambda: seen.condition(allocated, "Allocated").get("status") == "False", within=10, what="a reason"
+        lambda: seen.condition(allocated, "Allocated").get("status") == "False", within=30, what="a reason"
     )
     assert "nowhere" in seen.condition(allocated, "Allocated")["message"]
     await wait_until(
-        lambda: "AssignIPFailed" in dict(seen.events("web")), within=10, what="the event of the failure"
+        lambda: "AssignIPFailed" in dict(seen.events("web")), within=30, what="the event of the failure"
     )
     api.create(eip("nowhere", "203.0.113.0/30"))
     await seen.allocated(allocated, "203.0.113.0")

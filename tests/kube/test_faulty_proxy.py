@@ -118,7 +118,7 @@ async def test_watches_pass_and_their_end_reaches_the_api_server(
     assert watch.next() == ("ADDED", "web")
     assert [(one.verb, one.resource) for one in proxy.watches("services")] == [("watch", "services")]
     watch.answer.close()
-    await wait_until(lambda: not proxy.watches(), within=5)
+    await wait_until(lambda: not proxy.watches(), within=30)
 
 
 @pytest.mark.parametrize("fault", ["cut", "end", "expire"])

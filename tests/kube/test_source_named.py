@@ -104,7 +104,7 @@ async def test_a_secret_is_followed_from_before_it_is_there_until_nobody_names_i
         await known.until(lambda snapshot: password(snapshot, "one") == b"third")
         api.patch("BgpPeer", "peer-1", {"spec": {"conf": {"authPasswordSecretRef": None}}})
         await known.until(lambda snapshot: not snapshot.secrets)
-        await wait_until(lambda: not proxy.watches("secrets") or None, within=5)
+        await wait_until(lambda: not proxy.watches("secrets") or None, within=30)
     asked = [one for one in proxy.requests if one.resource == "secrets"]
     assert {(one.namespace, one.query["fieldSelector"]) for one in asked} == {
         (NAMESPACE, "metadata.name=one")

@@ -40,7 +40,7 @@ async def knows(known: Known, plane: ControlPlane, *names: str) -> None:
     items = plane.api.items("Service", namespace="default")
     stored = {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in items}
     assert set(stored) == {*names, "kubernetes"}
-    await known.until(lambda _: known.services("default") == stored, within=20, what=str(stored))
+    await known.until(lambda _: known.services("default") == stored, within=40, what=str(stored))
 
 
 async def test_a_kind_that_is_not_served_is_told_with_what_to_apply(
@@ -48,7 +48,7 @@ async def test_a_kind_that_is_not_served_is_told_with_what_to_apply(
 ) -> None:
     pools = Scope(kinds={Kind.EIP: Selection()}, versioned=frozenset(), named=frozenset())
     async with follow(account, proxy.url, pools) as known:
-        said = await wait_until(lambda: known.source.error or None, within=10, what="what is missing")
+        said = await wait_until(lambda: known.source.error or None, within=30, what="what is missing")
     assert said == (
         "the API server does not serve eips of network.kubesphere.io/v1alpha2; apply our "
         "CustomResourceDefinitions (manifests/crds)"
@@ -63,7 +63,7 @@ async def test_a_killed_api_server_takes_nothing_along(
     async with follow(account, proxy.url, SERVICES, timeouts=PATIENT) as known:
         await knows(known, plane, "web-1")
         plane.api_server.end()
-        await wait_until(lambda: known.source.error or None, within=10)
+        await wait_until(lambda: known.source.error or None, within=30)
         assert list(known.services("default")) == ["kubernetes", "web-1"]
         plane.start_api_server()
         plane.api.create(web(2))

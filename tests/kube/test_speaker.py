@@ -36,7 +36,7 @@ async def test_an_address_becomes_a_route_and_every_object_says_so(rack: Rack) -
     announced = rack.seen.condition(rack.key("web"), "Announced")
     assert (announced["reason"], announced["message"]) == ("Announced", "announced by node1")
     await wait_until(
-        lambda: "SetBalancer" in dict(rack.seen.events("web")), within=10, what="the event of it"
+        lambda: "SetBalancer" in dict(rack.seen.events("web")), within=30, what="the event of it"
     )
     speaker = rack.api.get("Speaker", "node1")
     (owner,) = speaker["metadata"]["ownerReferences"]
@@ -45,10 +45,10 @@ async def test_an_address_becomes_a_route_and_every_object_says_so(rack: Rack) -
     assert [one["peerState"]["sessionState"] for one in speaker["status"]["sessions"]] == ["ESTABLISHED"]
     await wait_until(
         lambda: rack.seen.status("Eip", "pool").get("announcedBy") == "1 node: node1",
-        within=10,
+        within=30,
         what="announced by",
     )
-    await wait_until(lambda: rack.seen.status("Eip", "pool")["ready"], within=10, what="a ready pool")
+    await wait_until(lambda: rack.seen.status("Eip", "pool")["ready"], within=30, what="a ready pool")
     conf = rack.seen.status("BgpConf", "default")["nodesConfStatus"]["node1"]
     assert conf == {"routerId": rack.space.v4, "as": 65000}
     peer = rack.seen.status("BgpPeer", "router")["nodesPeerStatus"]["node1"]
@@ -97,7 +97,7 @@ async def test_whatever_stops_being_ours_loses_its_route_at_once_and_its_address
         lambda: not any(rack.router.paths(address) for address in held), within=10, what="the withdrawals"
     )
     await rack.seen.released(*(rack.key(name) for name in ("annotated", "typed", "classed")))
-    await wait_until(lambda: rack.seen.status("Eip", "pool")["usage"] == 1, within=10, what="a free pool")
+    await wait_until(lambda: rack.seen.status("Eip", "pool")["usage"] == 1, within=30, what="a free pool")
     assert rack.hops("web") == [rack.space.v4]
     api.create(rack.service("after"))
     assert await rack.seen.allocated(rack.key("after")) == ["198.51.100.2"]
@@ -125,7 +125,7 @@ async def test_a_speaker_that_starts_without_an_api_server_withdraws_nothing(rac
         rack.speaker.daemon.end(signal.SIGKILL)
         rack.proxy.refuse()
         rack.speaker.start()
-        await wait_until(lambda: len(rack.speaker.log) > 0, within=20, what="its first words")
+        await wait_until(lambda: len(rack.speaker.log) > 0, within=40, what="its first words")
         await stays(lambda: rack.router.paths("198.51.100.1"), during=8.0, what="the route")
         rack.proxy.accept()
         rack.api.create(rack.service("next"))
@@ -145,7 +145,7 @@ async def test_a_pool_that_is_deleted_while_the_speaker_is_down_leaves_no_route_
     assert rack.seen.addresses(rack.key("web")) == ["198.51.100.1"]
     await wait_until(
         lambda: rack.seen.condition(rack.key("web"), "Announced")["reason"] == "PoolGone",
-        within=20,
+        within=40,
         what="the reason",
     )
 
@@ -171,19 +171,19 @@ async def test_sessions_count_only_while_the_speakers_pod_is_ready(rack: Rack) -
         conditions = rack.seen.status("BgpPeer", "router").get("conditions", ())
         return next((str(one["reason"]) for one in conditions if one["type"] == "Ready"), "")
 
-    await wait_until(lambda: ready() == "Established", within=20, what="the session")
+    await wait_until(lambda: ready() == "Established", within=40, what="the session")
     set_pod_ready(rack.api, "openelb-speaker-node1", namespace="openelb-system", ready=False)
-    await wait_until(lambda: ready() == "NoSpeaker", within=20, what="no speaker that counts")
+    await wait_until(lambda: ready() == "NoSpeaker", within=40, what="no speaker that counts")
     assert rack.hops("web") == [rack.space.v4]
     set_pod_ready(rack.api, "openelb-speaker-node1", namespace="openelb-system")
-    await wait_until(lambda: ready() == "Established", within=20, what="the session again")
+    await wait_until(lambda: ready() == "Established", within=40, what="the session again")
 
 
 async def test_a_report_that_somebody_deletes_comes_back(rack: Rack) -> None:
     await rack.announced("web")
     uid = rack.api.get("Speaker", "node1")["metadata"]["uid"]
     rack.api.delete("Speaker", "node1")
-    await wait_until(lambda: _uid(rack) not in ("", uid), within=20, what="the report again")
+    await wait_until(lambda: _uid(rack) not in ("", uid), within=40, what="the report again")
     await rack.announced("web")
 
 

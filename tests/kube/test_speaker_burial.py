@@ -54,7 +54,7 @@ async def test_the_speaker_of_a_pod_that_is_gone_or_silent_goes_and_that_of_one_
         set_pod_ready(api, f"openelb-speaker-{name}", namespace=SYSTEM, ready=False)
     set_pod_ready(api, "openelb-speaker-node2", namespace=SYSTEM)
     remove_pod(api, "openelb-speaker-node1", namespace=SYSTEM)
-    await wait_until(lambda: speakers(api) == ["node2"], within=20, what="two burials")
+    await wait_until(lambda: speakers(api) == ["node2"], within=40, what="two burials")
     await stays(lambda: speakers(api) == ["node2"], during=2 * AFTER, what="the one whose pod is back")
     buried = [name for line in ours.logged("speakers_buried") for name in line["nodes"]]
     assert sorted(buried) == ["node1", "node3"]

@@ -133,7 +133,7 @@ class Seen:
         found = self.api.items("Event", fieldSelector=f"involvedObject.name={name}")
         return [(one["reason"], one["message"]) for one in found]
 
-    async def allocated(self, service: str, *addresses: str, within: float = 15.0) -> list[str]:
+    async def allocated(self, service: str, *addresses: str, within: float = 40.0) -> list[str]:
         """Return its addresses, once it has some; these, if any are given."""
 
         def found() -> list[str] | None:
@@ -142,7 +142,7 @@ class Seen:
 
         return await wait_until(found, within=within, what=f"the addresses of {service}")
 
-    async def released(self, *services: str, within: float = 15.0) -> None:
+    async def released(self, *services: str, within: float = 40.0) -> None:
         """Return when none of them has an address."""
         for service in services:
             await wait_until(

@@ -104,13 +104,13 @@ class Rack:
         addresses = self.seen.addresses(self.key(service))
         return kernel.next_hops(self.router.namespace, addresses[0]) if addresses else []
 
-    async def routed(self, service: str, *, within: float = 20.0) -> None:
+    async def routed(self, service: str, *, within: float = 40.0) -> None:
         """Return once the router has a route to the Service by the node."""
         await wait_until(
             lambda: self.hops(service) == [self.space.v4], within=within, what=f"the route to {service}"
         )
 
-    async def announced(self, service: str, *, within: float = 20.0) -> None:
+    async def announced(self, service: str, *, within: float = 40.0) -> None:
         """Return once its condition says so."""
         await wait_until(
             lambda: self.seen.condition(self.key(service), "Announced").get("status") == "True",
