@@ -1,9 +1,11 @@
 """The images of this checkout, built by an engine from the Dockerfile as it stands."""
 
+import json
 from collections.abc import Mapping
 
 from lab.engine import standins
 from lab.engine.engine import Engine
+from lab.shell import run
 from openelb_bgp.settings import GOBGP_VERSION
 
 DAEMON = "openelb-bgp"
@@ -26,6 +28,27 @@ def build(engine: Engine) -> None:
     script = str(standins.REPOSITORY / "hack/build-images")
     engine.run(script, *_BUILDERS, *IMAGES.values(), timeout=_SLOW)
     engine.docker("image", "prune", "--force")
+
+
+def build_again(engine: Engine) -> str:
+    """Build the daemon's image once more, with nothing that was built before; its name. Raises LabError."""
+    labels = json.loads(engine.docker("image", "inspect", "--format", "{{json .Config.Labels}}", DAEMON))
+    arguments = {
+        "GOBGP_VERSION": GOBGP_VERSION,
+        "SOURCE_DATE_EPOCH": epoch(),
+        "VERSION": labels["org.opencontainers.image.version"],
+        "REVISION": labels["org.opencontainers.image.revision"],
+    }
+    words = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
+    name = f"{DAEMON}:again"
+    what = ("--no-cache", "--target", IMAGES[DAEMON], "--tag", name)
+    engine.docker("build", "--quiet", *what, *words, str(standins.REPOSITORY), timeout=_SLOW)
+    return name
+
+
+def epoch() -> int:
+    """The seconds since 1970 that images of this checkout give their files. Raises LabError."""
+    return int(run(("git", "-C", str(standins.REPOSITORY), "log", "-1", "--format=%ct")))
 
 
 def unpacked(engine: Engine, name: str) -> int:

@@ -1,9 +1,12 @@
 """What is in the images, and what is not."""
 
+import hashlib
 import json
 import re
+import tarfile
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -32,6 +35,39 @@ def _config(engine: Engine, image: str) -> Mapping[str, Any]:
 def _version(engine: Engine) -> str:
     """What the label says, in the words that `--version` takes."""
     return str(_config(engine, images.DAEMON)["Labels"]["org.opencontainers.image.version"])
+
+
+class File(NamedTuple):
+    """A file of an image. `changed` is 0 for those that are not ours: they have the time of the build."""
+
+    kind: bytes
+    mode: int
+    owner: tuple[int, int]
+    content: str
+    """Its digest; of a link where it leads."""
+    changed: int
+
+
+def _is_ours(path: str) -> bool:
+    return path.startswith("opt/openelb-bgp/") or path == "usr/local/bin/gobgpd"
+
+
+def _files(engine: Engine, image: str, folder: Path) -> Mapping[str, File]:
+    """All files of an image, by their paths."""
+    container, packed = engine.docker("create", image).strip(), folder / "image.tar"
+    try:
+        engine.docker("export", "--output", str(packed), container, timeout=300.0)
+    finally:
+        engine.docker("rm", container)
+    with tarfile.open(packed) as archive:
+        return {member.name: _file(archive, member) for member in archive}
+
+
+def _file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> File:
+    read = archive.extractfile(member) if member.isreg() else None
+    content = hashlib.sha256(read.read()).hexdigest() if read else member.linkname
+    changed = int(member.mtime) if _is_ours(member.name) else 0
+    return File(member.type, member.mode, (member.uid, member.gid), content, changed)
 
 
 def test_the_daemon_is_not_large(engine: Engine) -> None:
@@ -98,6 +134,31 @@ def test_images_say_what_they_are(engine: Engine) -> None:
     assert labels["org.opencontainers.image.title"] == "openelb-bgp"
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert _config(engine, images.DAEMON)["Healthcheck"]["Test"] == ["CMD", "openelb-bgp", "health"]
+
+
+def test_built_again_from_nothing_every_file_is_the_same(engine: Engine, tmp_path: Path) -> None:
+    first = _files(engine, images.DAEMON, tmp_path)
+    again = _files(engine, images.build_again(engine), tmp_path)
+    assert first.keys() == again.keys()
+    assert {path: (one, again[path]) for path, one in first.items() if one != again[path]} == {}
+
+
+def test_all_files_of_ours_are_of_the_time_that_the_build_was_told(engine: Engine, tmp_path: Path) -> None:
+    times = {one.changed for path, one in _files(engine, images.DAEMON, tmp_path).items() if _is_ours(path)}
+    assert times == {images.epoch()}
+
+
+def test_who_lists_what_the_image_is_made_of_finds_it_written_down(engine: Engine) -> None:
+    # Of the wheels the test of uv.lock reads it; of the rest dpkg and Go's build info tell.
+    script = (
+        "dpkg-query --show --showformat '${Package}\n' keepalived; "
+        "grep --text --only-matching 'mod\tgithub.com/osrg/gobgp/v[0-9]*\tv[0-9.]*' /usr/local/bin/gobgpd "
+        "| sort -u"
+    )
+    major = GOBGP_VERSION.partition(".")[0]
+    assert _inside(engine, images.DAEMON, script) == (
+        f"keepalived\nmod\tgithub.com/osrg/gobgp/v{major}\tv{GOBGP_VERSION}\n"
+    )
 
 
 def test_bytecode_is_there_and_is_not_looked_at_twice(engine: Engine) -> None:
