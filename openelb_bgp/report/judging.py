@@ -189,7 +189,7 @@ class _Judge:
             if was.status == "True" or not now.met:
                 return now
         if flying is not None:
-            return self._heard.not_shown()
+            return self._heard.not_shown() if was is None else _as_said(was)
         return self._heard.announced(
             service, decision.addresses, self._may_announce, revision=revision_of(service)
         )
@@ -199,6 +199,16 @@ class _Judge:
         if decision is not None and decision.changed:
             self.events.extend(decision.events)
         self.events.extend(balancer_events(write.ref, before=previous, after=conditions_of(write)))
+
+
+def _as_said(on_its_way: Condition) -> Announced:
+    """What the write says that the source does not show yet, until it does.
+
+    Taken back before it has left, it would leave what stands there already: a write that changes nothing
+    comes back as nothing, and its Service would be waited for without end.
+    """
+    reason = Reason.known(on_its_way.reason) or Reason.WAITING_FOR_SYNC
+    return Announced(on_its_way.status == "True", reason, on_its_way.message)
 
 
 def _events(decision: Decision | None) -> tuple[Event, ...]:

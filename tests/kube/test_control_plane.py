@@ -205,7 +205,7 @@ async def test_nothing_outlives_a_test_process_that_crashes(tmp_path: Path) -> N
     output, _ = await crash.communicate()
     pids = output.decode().split()
     assert (crash.returncode, len(pids)) == (-signal.SIGKILL, 3)
-    await wait_until(lambda: not any(map(_runs, pids)), within=5, what="the end of all three")
+    await wait_until(lambda: not any(map(_runs, pids)), within=30, what="the end of all three")
 
 
 def test_a_missing_program_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

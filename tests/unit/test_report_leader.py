@@ -454,6 +454,27 @@ def test_an_address_that_leaves_is_taken_until_the_service_shows_that_it_is_gone
     assert cluster.web.addresses == ()
 
 
+def test_a_service_is_announced_though_what_was_wrong_has_passed_before_it_was_written(
+    cluster: Cluster,
+) -> None:
+    """A write that took it back would change nothing, and the source would never show it."""
+    pools = cluster.snapshot.speakers["n1"].status.pools
+    for name in cluster.snapshot.speakers:
+        cluster.report(name, pools=())
+    cluster.deliver(cluster.decide())
+    assert cluster.announced()[1] == "WaitingForSync"
+    late = service_writes(cluster.decide())
+    for name in cluster.snapshot.speakers:
+        cluster.report(name, pools=pools, applied_revision=cluster.revision)
+    cluster.snapshot, shown = foreseen(cluster.snapshot, cluster.ledger), cluster.snapshot
+    assert service_writes(cluster.decide()) == []
+    cluster.snapshot = shown
+    cluster.deliver(tuple(late))
+    assert cluster.announced()[1] == "SpeakerNotConfigured"
+    cluster.settle()
+    assert cluster.announced() == ("True", "Announced", "announced by n1, n2")
+
+
 def test_what_is_still_on_its_way_is_the_same_object_in_the_next_cycle(cluster: Cluster) -> None:
     foresight = Foresight()
     cluster.decide()
