@@ -251,12 +251,20 @@ class Election:
 
     async def _release(self) -> None:
         """Give it back, so that the next leader need not wait."""
-        if self._seen is None:
+        with contextlib.suppress(KubeError):
+            try:
+                await self._give_back()
+            except Conflict:
+                # The last renewal was cut short, and came through.
+                await self._look()
+                await self._give_back()
+
+    async def _give_back(self) -> None:
+        if self._seen is None or self.holder != self._identity:
             return
         spec = msgspec.structs.replace(self._seen.spec, holder=None, duration=1)
-        with contextlib.suppress(KubeError):
-            self._note(await self._write(spec))
-            log.info("lease_released", lease=self._name)
+        self._note(await self._write(spec))
+        log.info("lease_released", lease=self._name)
 
 
 async def _ended(task: asyncio.Future[None]) -> None:

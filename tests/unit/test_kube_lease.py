@@ -93,6 +93,18 @@ async def test_a_lease_that_was_released_is_taken_at_the_next_look_and_needs_no_
         assert b.terms[0].is_settled
 
 
+async def test_a_lease_is_given_back_though_a_renewal_was_cut_short_that_came_through() -> None:
+    async with world("a", "b") as (clock, leases, (a, b)):
+        await clock.move(5.5)
+        a.road.answers_lost, before = 1, leases.version
+        while leases.version == before:
+            await clock.move(0.1)
+        await a.leave()
+        await clock.move(TIMES.renew * 1.5)
+        assert leases.holder() == "b"
+        assert b.terms[0].is_settled
+
+
 async def test_a_dead_leader_is_followed_after_the_lease_and_nothing_is_given_out_for_as_long_again() -> None:
     async with world("a", "b") as (clock, leases, (a, b)):
         await clock.move(9)
