@@ -65,9 +65,10 @@ def powered_off(lab: Lab, node: str, interface: str = LAN) -> Iterator[None]:
     Its carrier stays, as behind a switch of its own.
     """
     space = lab.space(node)
+    # Silent first: a child that loses its parent may still say goodbye, as keepalived's does.
+    kernel.silence(space, interface)
     for process in _processes(space):
         process.kill()
-    kernel.silence(space, interface)
     for process in _processes(space):
         process.ended(within=5.0)
     try:
