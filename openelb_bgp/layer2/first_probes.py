@@ -16,6 +16,10 @@ from .sockets import Unusable
 AGAIN, LATER = 10.0, 60.0
 """Seconds until an address that somebody has is asked for again: at first, and where that is no news."""
 _AT_ONCE = 128
+_TOGETHER = 0.5
+"""Seconds between two decisions upon what has come out, while others are still being asked for: each looks at
+all addresses that are held.
+"""
 
 Probe = Callable[[Spot, Collection[bytes]], Awaitable[Probed]]
 
@@ -39,6 +43,7 @@ class FirstProbes:
         self._waiting: asyncio.Queue[Spot] = asyncio.Queue()
         self._asked: set[Spot] = set()
         self._found: dict[Spot, _Found] = {}
+        self._told_at = 0.0
 
     @property
     def found(self) -> Mapping[Spot, Probed]:
@@ -63,6 +68,8 @@ class FirstProbes:
         wanted, now = set(spots), self._clock.monotonic()
         for spot in self._found.keys() - wanted:
             del self._found[spot]
+        if not self._asked:
+            self._told_at = now
         for spot in wanted - self._asked:
             known = self._found.get(spot)
             if known is None or (known.again_at is not None and now >= known.again_at):
@@ -97,6 +104,12 @@ class FirstProbes:
                 self._note(spot, probed)
             finally:
                 self._asked.discard(spot)
+            self._tell()
+
+    def _tell(self) -> None:
+        now = self._clock.monotonic()
+        if not self._asked or now >= self._told_at + _TOGETHER:
+            self._told_at = now
             self._done()
 
     def _note(self, spot: Spot, probed: Probed) -> None:
