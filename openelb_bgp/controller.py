@@ -26,7 +26,7 @@ from openelb_bgp.objections import Objections
 from openelb_bgp.origin import Origin, Post, exit_code_of, feed, opened
 from openelb_bgp.ports import Event, NotWritten, StatusWrite
 from openelb_bgp.report.events import not_written
-from openelb_bgp.report.foreseen import Foresight
+from openelb_bgp.report.foreseen import Foresight, answered
 from openelb_bgp.report.leader import Report, report
 from openelb_bgp.report.ledger import Ledger, resumed
 from openelb_bgp.report.times import rfc3339
@@ -152,8 +152,9 @@ class _Term:
             snapshot = self._pods.judge(snapshot)
         if self._ledger is None:
             self._ledger = resumed(await self._stored())
+        ledger = answered(self._ledger, snapshot)
         # What was written and has not come back yet counts: else its address could be given once more.
-        snapshot = self._foresight.of(snapshot, self._ledger)
+        snapshot = self._foresight.of(snapshot, ledger)
         defects, look_again = self._objections.of(snapshot, now=self._clock.monotonic())
         allocation = allocate(
             snapshot,
@@ -168,7 +169,7 @@ class _Term:
             may_announce=_asker(snapshot, eligibility),
             nodes=eligibility.nodes,
             defects=defects,
-            ledger=self._ledger,
+            ledger=ledger,
             now=rfc3339(self._clock.wall()),
         )
         await self._write(made)

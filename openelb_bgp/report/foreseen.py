@@ -22,6 +22,25 @@ def foreseen(snapshot: Snapshot, ledger: Ledger) -> Snapshot:
     return Foresight().of(snapshot, ledger)
 
 
+def answered(ledger: Ledger, snapshot: Snapshot) -> Ledger:
+    """The ledger without the writes that say what the source shows: no newer version comes of them."""
+    shown = [
+        key
+        for key, write in ledger.services.flying.items()
+        if (service := snapshot.services.get(key)) is not None and _is_shown(write, service)
+    ]
+    if not shown:
+        return ledger
+    flying = ledger.services.flying.without(shown)
+    return msgspec.structs.replace(ledger, services=msgspec.structs.replace(ledger.services, flying=flying))
+
+
+def _is_shown(write: StatusWrite, service: Service) -> bool:
+    # The conditions first: of most of what is on its way they tell at once, and cheaply.
+    says = write.status.conditions if isinstance(write.status, ServiceStatus) else ()
+    return says == service.conditions and written(service, write) == service
+
+
 class Foresight:
     """`foreseen` from one cycle to the next: what is on its way for long is the same object each time.
 

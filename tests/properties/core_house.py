@@ -44,7 +44,7 @@ from openelb_bgp.model.statuses import (
 )
 from openelb_bgp.objections import Objections
 from openelb_bgp.ports import Announcement, Changed, Delivery, Gone, Listed, Spoilt, StatusWrite, Unseen
-from openelb_bgp.report.foreseen import foreseen
+from openelb_bgp.report.foreseen import answered, foreseen
 from openelb_bgp.report.leader import report
 from openelb_bgp.report.ledger import resumed
 from openelb_bgp.report.speaker import speaker_status
@@ -84,6 +84,7 @@ class Controller:
 
     def sees(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with its own writes that have not come back."""
+        self._ledger = answered(self._ledger, snapshot)
         return foreseen(snapshot, self._ledger)
 
     def step(self, snapshot: Snapshot, now: float, *, full: bool = False) -> tuple[StatusWrite, ...]:

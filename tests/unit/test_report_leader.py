@@ -24,7 +24,7 @@ from openelb_bgp.model.statuses import (
     ServiceStatus,
 )
 from openelb_bgp.ports import StatusWrite
-from openelb_bgp.report.foreseen import Foresight, foreseen
+from openelb_bgp.report.foreseen import Foresight, answered, foreseen
 from openelb_bgp.report.ledger import resumed
 from tests.unit.report_cluster import NOW, OURS, WEB, Cluster, condition, service, sessions, slices, speaker
 
@@ -473,6 +473,19 @@ def test_a_service_is_announced_though_what_was_wrong_has_passed_before_it_was_w
     assert cluster.announced()[1] == "SpeakerNotConfigured"
     cluster.settle()
     assert cluster.announced() == ("True", "Announced", "announced by n1, n2")
+
+
+def test_a_write_of_what_the_source_shows_is_not_waited_for(cluster: Cluster) -> None:
+    shown = cluster.snapshot
+    writes = cluster.decide()
+    assert answered(cluster.ledger, shown) is cluster.ledger
+    cluster.deliver(writes)
+    same = msgspec.structs.replace(
+        cluster.web.meta, resource_version=shown.services[WEB].meta.resource_version
+    )
+    cluster.set("services", WEB, msgspec.structs.replace(cluster.web, meta=same))
+    assert list(cluster.ledger.services.flying) == [WEB]
+    assert list(answered(cluster.ledger, cluster.snapshot).services.flying) == []
 
 
 def test_what_is_still_on_its_way_is_the_same_object_in_the_next_cycle(cluster: Cluster) -> None:
