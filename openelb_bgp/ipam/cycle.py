@@ -131,7 +131,9 @@ class _Cycle:
         for value in freed:
             for pool in self._book.holding(value):
                 at = pool, family_of(value).value
-                self._lows[at] = min(value, self._lows.get(at, value))
+                # Of a pool that was never asked nothing is known: all of it may be free.
+                if value < self._lows.get(at, value):
+                    self._lows[at] = value
         return bool(freed)
 
     # 2. Who keeps what.

@@ -18,6 +18,16 @@ def test_the_lowest_free_address_is_given() -> None:
     assert (cluster.has("b"), cluster.has("c")) == ("192.0.2.0", "192.0.2.2")
 
 
+def test_what_becomes_free_does_not_hide_what_was_free_before() -> None:
+    last = service("last", has="192.0.2.3", allocated="192.0.2.3=default")
+    cluster = Cluster(eip("default", "192.0.2.0/30", default=True), last).settle()
+    del cluster.services[last.key]
+    cluster.put(service("a"))
+    cluster.settle()
+    cluster.put(service("b"))
+    assert (cluster.has("a"), cluster.settle().has("b")) == ("192.0.2.0", "192.0.2.1")
+
+
 def test_the_lowest_address_of_a_list_of_ranges_is_given_whatever_their_order() -> None:
     pool = eip("default", "198.51.100.0/24,192.0.2.8-192.0.2.9", default=True)
     assert Cluster(pool, service()).settle().has() == "192.0.2.8"
