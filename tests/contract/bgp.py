@@ -114,8 +114,13 @@ class BgpContract(OutlivingContract):
         async with stage.process().running() as speaker:
             await speaker.settle(stage.cluster(range(5)))
             await self.outside(stage, range(5))
+            before = await stage.sessions()
+
+            async def again() -> bool:
+                return await stage.sessions() > before
+
             await stage.stop_bgp_by_hand()
-            await self.outside(stage, ())
+            await eventually(again, within=60, what="another session")
             await self.outside(stage, range(5))
 
     async def test_a_changed_global_part_takes_another_gobgpd_and_keeps_the_rest(
