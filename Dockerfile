@@ -60,9 +60,9 @@ COPY docs/openelb-bgp.1 docs/
 COPY hack/version.py hack/
 COPY protos protos
 COPY openelb_bgp openelb_bgp
-# Wheels bring sources and symbols of their extension modules. Bytecode depends on what the same process has compiled
-# before, so it is one process. SOURCE_DATE_EPOCH: the seconds since 1970 that every file is given; and the version,
-# which git tells where it is there.
+# Wheels bring sources and symbols of their extension modules. All bytecode is made anew, by one process: what the build
+# itself has imported has some already, with the time of the build in it. SOURCE_DATE_EPOCH: the seconds since 1970 that
+# every file is given; and the version, which git tells where it is there.
 ARG SOURCE_DATE_EPOCH=0
 ARG VERSION=
 RUN export SOURCE_DATE_EPOCH OPENELB_BGP_VERSION="${VERSION}" \
@@ -74,7 +74,7 @@ RUN export SOURCE_DATE_EPOCH OPENELB_BGP_VERSION="${VERSION}" \
  && find /opt/openelb-bgp -regex '.*\.\(pyi\|pyx\|pxd\|pxi\|h\|c\)' -delete \
  && cd /opt/openelb-bgp/bin && find . -type f ! -name openelb-bgp -delete \
  && find /opt/openelb-bgp -name '*.so' -exec strip --strip-unneeded {} + \
- && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/openelb-bgp/lib \
+ && python3 -m compileall -f -q --invalidation-mode unchecked-hash /opt/openelb-bgp/lib \
  && find /opt/openelb-bgp -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
 
 
