@@ -1,5 +1,6 @@
 """The vip announcer over a real keepalived under its sidecar: the same promises."""
 
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
@@ -11,13 +12,24 @@ from openelb_bgp.vip.announcer import VipAnnouncer
 from openelb_bgp.vip_sidecar import KeptKeepalived
 from tests.contract.announcers import OutlivingContract
 from tests.contract.process import eventually
-from tests.contract.vip import FOREIGN, SUBNET, WatchedProcess, vip_cluster, with_a_bad_pool
+from tests.contract.vip import FOREIGN, SUBNET, ToldProcess, vip_cluster, with_a_bad_pool
 from tests.contract.virtual import LoopClock
 from tests.contract.world import address
+from tests.daemons.harness.inside import call_inside
 from tests.daemons.harness.keepalived import Keepalived, on_nic
 from tests.daemons.harness.netns import make_lan, sweep
 
 pytestmark = pytest.mark.asyncio(loop_factories=["real"])
+
+_RTMGRP_IPV4_IFADDR, _RTMGRP_IPV6_IFADDR = 0x10, 0x100
+
+
+def _address_changes() -> socket.socket:
+    """What the kernel says of addresses (rtnetlink(7)) in the namespace of whoever calls."""
+    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    made.setblocking(False)
+    made.bind((0, _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR))
+    return made
 
 
 class RealStage:
@@ -26,15 +38,18 @@ class RealStage:
     def __init__(self, kept: Keepalived) -> None:
         self._kept = kept
 
-    def process(self, *, resync: float = 30.0) -> WatchedProcess:
+    def process(self, *, resync: float = 30.0) -> ToldProcess:
         def make(wake: Callable[[], None]) -> VipAnnouncer:
             keeper = KeptKeepalived(self._kept.directory, starts=False)
             return VipAnnouncer(keeper, clock=LoopClock(), wake=wake)
 
-        return WatchedProcess(make, self._addresses, resync=resync)
+        return ToldProcess(make, self._addresses, self._listen, resync=resync)
 
     def _addresses(self) -> tuple[Interface, ...]:
         return tuple(sorted(on_nic(self._kept.space), key=str))
+
+    def _listen(self) -> socket.socket:
+        return call_inside(self._kept.space, _address_changes)
 
     def cluster(self, services: Iterable[int]) -> Snapshot:
         return vip_cluster(services)

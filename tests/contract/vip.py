@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
@@ -37,26 +38,29 @@ class HostedProcess(Process):
         self.set_facts()
 
 
-class WatchedProcess(HostedProcess):
-    """One that looks at its NIC again and again, as nobody tells it of changes."""
+class ToldProcess(HostedProcess):
+    """One whose kernel tells it of addresses that come and go, by a netlink socket in its namespace."""
+
+    def __init__(
+        self, make: MakeAnnouncer, read: ReadAddresses, listen: Callable[[], socket.socket], *, resync: float
+    ) -> None:
+        super().__init__(make, read, resync=resync)
+        self._listen = listen
 
     @contextlib.asynccontextmanager
     async def running(self, *, withdraw: bool = False) -> AsyncIterator[Process]:
-        async with super().running(withdraw=withdraw) as process:
-            watching = asyncio.create_task(self._watch())
+        loop = asyncio.get_running_loop()
+        with self._listen() as kernel:
+            loop.add_reader(kernel, self._hear, kernel)
             try:
-                yield process
+                async with super().running(withdraw=withdraw) as process:
+                    yield process
             finally:
-                watching.cancel()
+                loop.remove_reader(kernel)
 
-    async def _watch(self) -> None:
-        seen: tuple[Interface, ...] = ()
-        while True:
-            found = await asyncio.to_thread(self._read)
-            if found != seen:
-                seen = found
-                self.look_again()
-            await asyncio.sleep(0.05)
+    def _hear(self, kernel: socket.socket) -> None:
+        kernel.recv(65536)
+        self.look_again()
 
 
 def vip_pool(name: str = "pool", **changes: Any) -> Eip:
