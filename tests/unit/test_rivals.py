@@ -37,6 +37,13 @@ def rivals(node: Node, clock: VirtualClock) -> Rivals:
     return Rivals(node, clock=clock)
 
 
+async def lose_it_beside_another(rivals: Rivals, node: Node) -> None:
+    """Ours has a session with LEAF1, and loses it; another speaker is on the node."""
+    node.other_listens = True
+    await rivals.in_use([LEAF1], established=[LEAF1])
+    await rivals.in_use([LEAF1], established=())
+
+
 async def of_bird(rivals: Rivals, *wanted: str, established: tuple[str, ...] = ()) -> set[str]:
     """The neighbours that are left to bird, by the reason's words."""
     found = await rivals.in_use(wanted or (LEAF1,), established=established)
@@ -104,9 +111,7 @@ async def test_there_is_nothing_to_look_for_again_where_ours_is_alone_has_its_se
 async def test_before_ours_dials_again_after_a_wait_it_has_looked(
     rivals: Rivals, node: Node, clock: VirtualClock
 ) -> None:
-    node.other_listens = True
-    await rivals.in_use([LEAF1], established=[LEAF1])
-    await rivals.in_use([LEAF1], established=())
+    await lose_it_beside_another(rivals, node)
     clock.now += FIRST_WAIT - 0.1
     assert LEAF1 in await rivals.in_use([LEAF1], established=())
     node.neighbours_of_others = {LEAF1: "bird (7)"}
@@ -148,9 +153,7 @@ async def test_what_ours_loses_waits_where_another_speaker_is_on_the_node_the_lo
 async def test_the_one_that_comes_up_meanwhile_keeps_it(
     rivals: Rivals, node: Node, clock: VirtualClock
 ) -> None:
-    node.other_listens = True
-    await rivals.in_use([LEAF1], established=[LEAF1])
-    await rivals.in_use([LEAF1], established=())
+    await lose_it_beside_another(rivals, node)
     node.neighbours_of_others = {LEAF1: "bird (7)"}
     clock.now += 2
     assert await of_bird(rivals) == {LEAF1}
