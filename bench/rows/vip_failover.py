@@ -36,7 +36,8 @@ def failovers(kind: str, advert_ms: int, rounds: int) -> Sequence[Measure]:
     with vip_lan(advert_ms) as lab:
         (ours, _) = addresses_of(lab, _SERVICE)
         with _pinging(lab, ours, _BY_HAND):
-            pairs = [_struck(lab, ours, STRIKES[kind], advert_ms) for _ in range(rounds)]
+            phases = [number / rounds for number in range(rounds)]
+            pairs = [_struck(lab, ours, STRIKES[kind], advert_ms, phase) for phase in phases]
     return _compared(pairs)
 
 
@@ -67,11 +68,15 @@ def _pinging(lab: Lab, *addresses: str) -> Iterator[None]:
         yield
 
 
-def _struck(lab: Lab, ours: str, strike: Strike, advert_ms: int) -> tuple[float, float]:
-    """Seconds until the client sends elsewhere: for our address, and for the one by hand of the same node."""
+def _struck(lab: Lab, ours: str, strike: Strike, advert_ms: int, phase: float) -> tuple[float, float]:
+    """Seconds until the client sends elsewhere: for our address, and for the one by hand of the same node.
+
+    phase: 0 to 1, of an interval. The master by hand advertises for the first time just before each strike:
+    without it every strike would meet that one, and not ours, at the same moment between two advertisements.
+    """
     holder = _steady(lab, ours, advert_ms)
     with _by_hand(lab, holder, advert_ms), Learning(lab.space("client")) as learning, ExitStack() as broken:
-        time.sleep(4 * advert_ms / 1000)
+        time.sleep((4 + phase) * advert_ms / 1000)
         struck = time.monotonic()
         broken.enter_context(strike(lab, holder))
 
