@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from lab.cluster.programs import cache
+from lab.engine import runtime
 from lab.errors import LabError
 from lab.namespaces import Namespace, remove
 from lab.shell import program, run, wait_until
@@ -108,6 +109,7 @@ def _start(engine: Engine, driver: str) -> subprocess.Popen[bytes]:
         *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"),
         *("--host", f"unix://{folder}/docker.sock", "--storage-driver", driver),
         *("--cgroup-parent", f"/{_PREFIX}", "--log-level", "warn"),
+        *runtime.options(folder),
     )
     # One that serves the machine would be taken for our own.
     hidden = "for folder in /run/containerd /run/docker; do if test -d $folder; then "

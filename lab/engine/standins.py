@@ -24,7 +24,7 @@ SUITE = "bookworm"
 BASE = "debian:bookworm-slim"
 GO_BASE = "golang:1.25-bookworm"
 
-_PACKAGES = "binutils curl frr iproute2 iputils-ping keepalived nftables python3 python3-pip tcpdump"
+_PACKAGES = "binutils curl frr iproute2 iputils-ping keepalived nftables python3 python3-pip tcpdump tini"
 _SOURCES = f"""\
 deb http://deb.debian.org/debian {SUITE} main
 deb http://deb.debian.org/debian {SUITE}-updates main
