@@ -54,6 +54,11 @@ test-containers:  ## build the images with a Docker engine of its own, and break
 	@hack/step setup hack/setup containers
 	@hack/step containers hack/as-root $(PYTHON) -m pytest -v tests/containers
 
+.PHONY: test-containerlab
+test-containerlab:  ## the same with containerlab, which deploys the topologies as they are (minutes)
+	@hack/step setup hack/setup containerlab
+	@hack/step containerlab hack/as-root $(PYTHON) -m pytest -v tests/containerlab
+
 .PHONY: test-fast
 test-fast:  ## run the tests that need no root and no daemon (seconds)
 	@hack/setup python

@@ -2,11 +2,12 @@
 # An entry of the cache appears whole or not at all, so parallel runs can share it.
 # shellcheck shell=bash
 
-# A home folder may be shared by machines of different architectures.
+# A home folder may be shared by machines of different architectures; what somebody has put there by hand has no note.
 #   is_cached FOLDER PROGRAM
 is_cached() {
-  local machine=
-  [[ -x $1/$2 && -r $1/machine ]] && read -r machine <"$1/machine"
+  local machine=$HOSTTYPE
+  [[ -x $1/$2 ]] || return
+  [[ ! -e $1/machine ]] || read -r machine <"$1/machine"
   [[ $machine == "$HOSTTYPE" ]]
 }
 

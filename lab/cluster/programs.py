@@ -7,6 +7,7 @@ from pathlib import Path
 from lab.errors import LabError
 
 KUBE_VERSION = "1.34.4"
+CONTAINERLAB_VERSION = "0.79.0"
 HELM_VERSION = "3.19.5"
 """What `hack/setup` puts into the cache."""
 
@@ -31,6 +32,14 @@ def helm() -> str:
     found = shutil.which(cache() / "helm" / HELM_VERSION / "helm")
     if found is None:
         raise LabError("helm is missing: `make setup` installs it")
+    return str(found)
+
+
+def containerlab() -> str:
+    """The path of containerlab. Raises LabError with the remedy."""
+    found = shutil.which(cache() / "containerlab" / CONTAINERLAB_VERSION / "containerlab")
+    if found is None:
+        raise LabError("containerlab is missing: `make test-containerlab` installs it")
     return str(found)
 
 

@@ -10,6 +10,8 @@ import secrets
 import shlex
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ from lab.shell import program, run, wait_until
 _PREFIX = "oelb-engine"
 _STARTS_WITHIN = 60.0
 _DRIVERS = ("overlay2", "vfs")
+_UCRED = struct.Struct("3i")
+"""Process, user and group: unix(7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,16 @@ class Engine:
         """The same for any program, beside the engine's bridges and with its socket."""
         return self._run((*_enter(self.space), *argv), timeout=timeout)
 
+    def run_within(self, *argv: str, timeout: float = 300.0) -> str:
+        """The same for one that looks up the engine's containers by their processes."""
+        enter = ("nsenter", f"--target={self._pid()}", "--mount", "--pid", "--net")
+        return self._run((*enter, *argv), timeout=timeout)
+
+    def network_of(self, container: str) -> Path:
+        """The file that holds a container's network, as long as the container runs."""
+        pid = self.docker("inspect", "--format", "{{.State.Pid}}", container).strip()
+        return Path(f"/proc/{self._pid()}/root/proc/{pid}/ns/net")
+
     @property
     def environment(self) -> Mapping[str, str]:
         """By which clients find it, and no configuration of the user's."""
@@ -58,6 +72,14 @@ class Engine:
             "COMPOSE_PROJECT_NAME": "oelb",
             "COMPOSE_HTTP_TIMEOUT": "300",
         }
+
+    def _pid(self) -> int:
+        """Whoever listens on the socket."""
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(f"{self.folder}/docker.sock")
+            credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        pid, _, _ = _UCRED.unpack(credentials)
+        return int(pid)
 
     def _run(self, argv: tuple[str, ...], *, timeout: float, stdin: str | IO[bytes] | None = "") -> str:
         settings = (f"{key}={value}" for key, value in self.environment.items())

@@ -57,6 +57,16 @@ _GO_SETTINGS = {
     "GOSUMDB": "off",
     "PATH": "/usr/local/go/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
+# As FRR's docker/debian makes it; the files are those of Debian's package.
+_FRR = f"""\
+FROM {BASE}
+RUN apt-get -qq update && apt-get -qq install --no-install-recommends frr iproute2 tini >/dev/null
+RUN printf '%s\\n' '#!/bin/bash' 'source /usr/lib/frr/frrcommon.sh' '/usr/lib/frr/watchfrr $(daemon_list)' \\
+    > /usr/lib/frr/docker-start \\
+ && chmod 755 /usr/lib/frr/docker-start && mkdir -p /var/run/frr && chown -R frr:frr /etc/frr /var/run/frr
+ENTRYPOINT ["/usr/bin/tini", "--"]
+CMD ["/usr/lib/frr/docker-start"]
+"""
 _GO_PARTS = ("VERSION", "bin", "go.env", "lib", "pkg", "src")
 _SLOW = 1200.0
 
@@ -75,6 +85,11 @@ def ensure(engine: Engine, *, gobgp: str) -> None:
         _go(system / "usr/local/go")
         _import(engine, system, GO_BASE, _GO_SETTINGS)
     engine.docker("image", "tag", GO_BASE, f"stand-in:{made_from}")
+
+
+def frr(engine: Engine, *, name: str) -> None:
+    """Build what runs FRR as FRR's own image of that name does. Raises LabError."""
+    engine.docker("build", "--quiet", "--tag", name, "-", stdin=_FRR, timeout=_SLOW)
 
 
 def _fingerprint(gobgp: str) -> str:

@@ -9,13 +9,11 @@ from pathlib import Path
 from lab.engine.engine import Engine
 from lab.engine.standins import REPOSITORY
 from lab.steps.step import await_value
-
-PATIENCE = 240.0
-"""Seconds for a lab to come up, or a failure to be healed, on a machine that does other things too."""
+from tests.containers.kernels import PATIENCE, Kernels
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Site(Kernels):
     """One compose file on one engine."""
 
     engine: Engine
@@ -25,7 +23,7 @@ class Site:
         """What a compose command prints. Raises LabError."""
         return self.engine.compose(self.file, *arguments, timeout=timeout)
 
-    def run_in(self, service: str, *command: str) -> str:
+    def run_in(self, service: str, /, *command: str) -> str:
         """What a command inside a service's container prints."""
         return self.compose("exec", "-T", service, *command)
 
@@ -57,22 +55,6 @@ class Site:
         code = state["ExitCode"]
         assert isinstance(code, int)
         return code
-
-    def next_hops(self, router: str, prefix: str) -> tuple[str, ...]:
-        """The next hops of a prefix in a router's kernel, sorted."""
-        family = "-6" if ":" in prefix else "-4"
-        said = self.run_in(router, "ip", family, "-json", "route", "show", "exact", prefix)
-        legs = [leg for route in json.loads(said or "[]") for leg in route.get("nexthops", [route])]
-        return tuple(sorted(leg["gateway"] for leg in legs))
-
-    def await_next_hops(self, routers: tuple[str, ...], prefix: str, wanted: tuple[str, ...]) -> None:
-        """Wait until every router has exactly these."""
-        await_value(
-            lambda: {router: self.next_hops(router, prefix) for router in routers},
-            lambda seen: seen == dict.fromkeys(routers, wanted),
-            expected=f"{prefix} by {' '.join(wanted) or 'nobody'}",
-            within=PATIENCE,
-        )
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import pytest
 
 from lab.engine.engine import Engine
 from lab.steps.step import await_value
-from tests.containers.site import PATIENCE, Site, held_site
+from tests.containers.kernels import PATIENCE
+from tests.containers.site import Site, held_site
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.cluster.programs import HELM_VERSION, KUBE_VERSION
+from lab.cluster.programs import CONTAINERLAB_VERSION, HELM_VERSION, KUBE_VERSION
 
 TOP = Path(__file__).parents[2]
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
@@ -35,15 +35,21 @@ while (($#)); do
 done
 for package in "${packages[@]}"; do
   case ${package##*/} in
-    gobgpd) says="gobgpd version $version" ;; helm) says="v$version" ;; *) says="Kubernetes v$version" ;;
+    gobgpd) says="gobgpd version $version" ;; helm) says="v$version" ;; containerlab) says=$version ;;
+    *) says="Kubernetes v$version" ;;
   esac
   printf '#!/bin/sh\necho %s\n' "$says" > "$folder/${package##*/}"
   chmod 755 "$folder/${package##*/}"
 done
 """
-LIBRARIES = "for name in base go delivery gobgp helm kube; do source hack/lib/$name.sh; done"
+LIBRARIES = "for name in base go delivery gobgp helm kube containerlab; do source hack/lib/$name.sh; done"
 FIND_GO = "find_go() { GO=$TOOLS/go; [[ -x $GO ]]; }"
-VERSIONS = {"gobgp": "9.9.9", "helm": HELM_VERSION, "kubernetes": KUBE_VERSION}
+VERSIONS = {
+    "gobgp": "9.9.9",
+    "helm": HELM_VERSION,
+    "kubernetes": KUBE_VERSION,
+    "containerlab": CONTAINERLAB_VERSION,
+}
 """gobgpd's is the caller's to say; there is no package of this one."""
 SAYS = {"gobgpd": "gobgpd version {}", "helm": "v{}+g1234567", "kube-apiserver": "Kubernetes v{}"}
 
@@ -134,6 +140,14 @@ def _helm(version: str) -> dict[str, bytes]:
     return {f"get.helm.sh/{name}": archive, f"get.helm.sh/{name}.sha256sum": sums.encode()}
 
 
+def _containerlab(version: str) -> dict[str, bytes]:
+    base = f"github.com/srl-labs/containerlab/releases/download/v{CONTAINERLAB_VERSION}"
+    name = f"containerlab_{CONTAINERLAB_VERSION}_linux_{ARCH}.tar.gz"
+    archive = _packed({"containerlab": _program("containerlab", version), "LICENSE": b"licence"})
+    sums = f"{_sum(b'another')}  {name.replace(ARCH, 's390x')}\n{_sum(archive)}  {name}\n"
+    return {f"{base}/{name}": archive, f"{base}/checksums.txt": sums.encode()}
+
+
 def _kubernetes(version: str) -> dict[str, bytes]:
     base = f"dl.k8s.io/release/v{KUBE_VERSION}/bin/linux/{ARCH}"
     programs = {
@@ -151,6 +165,7 @@ PROGRAMS = {
         "get_kube",
         ["kube-apiserver", "kube-controller-manager", "kubectl", "machine"],
     ),
+    "containerlab": (_containerlab, "get_containerlab", ["containerlab", "machine"]),
 }
 every_program = pytest.mark.parametrize("name", PROGRAMS)
 
@@ -186,6 +201,19 @@ def test_what_was_made_for_another_kind_of_machine_is_fetched_again(name: str, m
     mine, _ = note.read_text(), note.write_text("pdp11\n")
     assert machine.run(command).returncode == 0
     assert note.read_text() == mine
+
+
+@every_program
+def test_what_somebody_has_put_there_by_hand_is_taken_as_it_is(name: str, machine: Machine) -> None:
+    _, command, files = PROGRAMS[name]
+    folder = machine.cache / name / VERSIONS[name]
+    folder.mkdir(parents=True)
+    for file in files:
+        if file != "machine":
+            (folder / file).write_bytes(b"#!/bin/sh\n")
+            (folder / file).chmod(0o755)
+    done = machine.run(command)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @every_program
