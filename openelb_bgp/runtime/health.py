@@ -8,6 +8,7 @@ answered on a loop beside the daemon's: kubelet asks with a second's patience, a
 
 import asyncio
 import contextlib
+import errno
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from openelb_bgp.host.busy import listener_on
 from openelb_bgp.lib.beside import Beside
 from openelb_bgp.ports import Clock
 
@@ -130,9 +132,12 @@ async def _listen(
     try:
         return await asyncio.start_server(answer, host or None, port, limit=_LONGEST_HEAD)
     except OSError as error:
+        who = listener_on(port) if error.errno == errno.EADDRINUSE else None
         raise PortTaken(
-            f"cannot listen on {host}:{port} for health and metrics: {error.strerror}; "
-            "name another with --metrics-addr, or port 0 for none"
+            f"cannot listen on {host}:{port} for health and metrics: {error.strerror}"
+            f"{'' if who is None else f', by {who}'}; "
+            "name another with --metrics-addr (in a pod its containerPort too, which probes ask), "
+            "or port 0 for none"
         ) from error
 
 

@@ -180,6 +180,7 @@ async def test_a_port_for_health_that_is_taken_costs_one_line(new: Callable[...,
     assert ours.daemon.exit_code == 1
     (line,) = ours.daemon.output().splitlines()
     assert f"127.0.0.1:{METRICS_PORT}" in line and "--metrics-addr" in line
+    assert f"python3 ({squatter.pids[0]})" in line or f"python ({squatter.pids[0]})" in line
 
 
 async def test_a_state_that_is_no_folder_costs_one_line(new: Callable[..., OpenElb]) -> None:
