@@ -105,7 +105,7 @@ def not_written(writes: Sequence[StatusWrite], why: str) -> tuple[Event, ...]:
     return tuple(
         Event(
             ref=write.ref,
-            reason=ASSIGN_FAILED if _has_addresses(write) else RELEASE_FAILED,
+            reason=ASSIGN_FAILED if _is_ours(write) else RELEASE_FAILED,
             message=f"the status could not be written: {why}",
             warning=True,
         )
@@ -119,5 +119,6 @@ def conditions_of(write: StatusWrite) -> tuple[Condition, ...]:
     return write.status.conditions if isinstance(write.status, ServiceStatus) else ()
 
 
-def _has_addresses(write: StatusWrite) -> bool:
-    return isinstance(write.status, ServiceStatus) and bool(write.status.load_balancer.ingress)
+def _is_ours(write: StatusWrite) -> bool:
+    """Whether the Service asks us for an address: one that is released bears no condition of ours."""
+    return find(conditions_of(write), keys.ALLOCATED_CONDITION) is not None

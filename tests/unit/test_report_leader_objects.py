@@ -7,10 +7,7 @@ from openelb_bgp.model import keys
 from openelb_bgp.model.errors import Defect, InvalidResource
 from openelb_bgp.model.meta import Kind, Meta, ObjectRef, ref
 from openelb_bgp.model.routing import BgpConf, BgpPeer
-from openelb_bgp.model.statuses import (
-    EipStatus,
-    SpeakerStatus,
-)
+from openelb_bgp.model.statuses import EipStatus, LoadBalancerStatus, ServiceStatus, SpeakerStatus
 from openelb_bgp.ports import Event
 from openelb_bgp.report.events import not_written
 from tests.unit.report_cluster import WEB, Cluster, sessions
@@ -128,6 +125,15 @@ def test_a_write_that_failed_is_told_at_the_services(cluster: Cluster) -> None:
             warning=True,
         ),
     )
+    # Whoever gets no address has nothing that could be released.
+    (write,) = (one for one in writes if isinstance(one.status, ServiceStatus))
+    assert isinstance(write.status, ServiceStatus)
+    pending = msgspec.structs.replace(write.status, load_balancer=LoadBalancerStatus())
+    (told,) = not_written([msgspec.structs.replace(write, status=pending)], "the disk is full")
+    assert told.reason == "AssignIPFailed"
+    bare = msgspec.structs.replace(pending, conditions=())
+    (told,) = not_written([msgspec.structs.replace(write, status=bare)], "the disk is full")
+    assert told.reason == "ReleaseIPFailed"
 
 
 def test_what_is_left_out_of_an_object_without_a_status_of_ours_is_told_by_one_event(
