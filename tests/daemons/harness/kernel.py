@@ -28,9 +28,13 @@ def next_hops(space: Namespace, prefix: str) -> list[str]:
     """The gateways of the route to exactly this prefix, sorted; [] without a route."""
     family = "-6" if ":" in prefix else "-4"
     found = json.loads(space.run("ip", family, "-json", "route", "show", "exact", prefix) or "[]")
-    return sorted(
-        hop["gateway"] for route in found for hop in route.get("nexthops", [route]) if "gateway" in hop
-    )
+    hops = [_gateway(hop) for route in found for hop in route.get("nexthops", [route])]
+    return sorted(filter(None, hops))
+
+
+def _gateway(hop: dict[str, Any]) -> str:
+    """Where a next hop leads: `via` is a gateway of the other family (RFC 8950); empty for none."""
+    return str(hop.get("gateway") or hop.get("via", {}).get("host", ""))
 
 
 class RouteDeletions:
