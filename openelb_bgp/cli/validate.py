@@ -24,6 +24,10 @@ from openelb_bgp.model.meta import Key, Kind, ObjectRef
 from openelb_bgp.model.reasons import Reason
 from openelb_bgp.model.services import Service
 from openelb_bgp.model.snapshot import Snapshot
+from openelb_bgp.sidecar.errors import DaemonMissing
+from openelb_bgp.sidecar.kinds import GOBGPD, ask
+
+from .failures import BadUsage
 
 
 class _Line(msgspec.Struct, frozen=True, order=True):
@@ -41,24 +45,28 @@ class _Line(msgspec.Struct, frozen=True, order=True):
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def command(directory: Path) -> int:
+@click.option("--gobgpd", help="Look at the gobgpd that the nodes will run, too: a path, or a name on PATH.")
+def command(directory: Path, gobgpd: str | None) -> int:
     """Check manifests as admission would.
 
     Prints `file:line: Kind name: field value: problem; remedy` for each defect, `warning:` before those with
     which the object is used all the same. Exit code 1 if there is any other.
     """
-    return run(directory)
+    return run(directory, gobgpd=gobgpd)
 
 
-def run(directory: Path) -> int:
-    """Check a folder, print what is wrong and a summary; 1 where anything is, but for warnings, else 0."""
+def run(directory: Path, *, gobgpd: str | None = None) -> int:
+    """Check a folder, print what is wrong and a summary; 1 where anything is, but for warnings, else 0.
+
+    Raises BadUsage where there is no such gobgpd.
+    """
     try:
         loaded = load(directory)
     except FilesError as error:
         click.echo(f"openelb-bgp: {error}", err=True)
         return settings.ExitCode.USAGE
     locations = loaded.locations
-    lines = sorted({*_of_files(loaded), *_of_objects(loaded.snapshot, locations)})
+    lines = sorted({*_of_files(loaded), *_of_objects(loaded.snapshot, locations), *_of_gobgpd(gobgpd)})
     for line in lines:
         click.echo(str(line))
     errors = sum(line.fatal for line in lines)
@@ -78,6 +86,24 @@ def _count(number: int, what: str) -> str:
 def _of_files(loaded: Loaded) -> Iterator[_Line]:
     for one in loaded.problems:
         yield _Line(one.location, one.column, one.message, True)
+
+
+def _of_gobgpd(name: str | None) -> Iterator[_Line]:
+    """What is wrong with the program itself: releases that a peer can crash."""
+    if name is None:
+        return
+    from openelb_bgp.bgp.gobgp.features import features, parse_version
+    from openelb_bgp.bgp.status import daemon_problems
+
+    try:
+        program = ask(GOBGPD, name)
+    except DaemonMissing as error:
+        raise BadUsage(str(error)) from error
+    version = parse_version(program.version)
+    if version is None:
+        raise BadUsage(f"--gobgpd {program.path}: it does not say its version; name a gobgpd")
+    for problem in daemon_problems(features(version[0], version), None):
+        yield _Line(Location(program.path), 0, problem.message, False)
 
 
 def _of_objects(snapshot: Snapshot, locations: Mapping[ObjectRef, Location]) -> Iterator[_Line]:

@@ -126,6 +126,22 @@ spec: {type: LoadBalancer, ports: [{port: 80}]}
     ]
 
 
+@pytest.mark.parametrize(("version", "is_safe"), [("3.10.0", False), ("4.4.0", False), ("4.5.0", True)])
+def test_a_gobgpd_that_peers_can_crash_is_a_warning(tmp_path: Path, version: str, is_safe: bool) -> None:
+    program = tmp_path / "gobgpd"
+    program.write_text(f"#!/bin/sh\necho gobgpd version {version}\n")
+    program.chmod(0o755)
+    folder = str(_write(tmp_path, a=_eip("pool", "192.0.2.1")))
+    found = CliRunner().invoke(command, [folder, "--gobgpd", str(program)])
+    warned = f"{program}: warning: gobgpd {version} can be crashed from outside (CVE-2025-43972"
+    assert (found.exit_code, found.output.startswith(warned)) == (0, not is_safe)
+    assert found.output.endswith(
+        f"1 object: 0 errors, {0 if is_safe else 1} warning{'s' if is_safe else ''}\n"
+    )
+    missing = CliRunner().invoke(command, [folder, "--gobgpd", str(tmp_path / "none")])
+    assert (missing.exit_code, "install GoBGP" in missing.output) == (2, True)
+
+
 def test_the_command_takes_a_folder(tmp_path: Path) -> None:
     assert CliRunner().invoke(command, [str(tmp_path / "missing")]).exit_code == 2
     found = CliRunner().invoke(command, [str(_write(tmp_path, a=_eip("pool", "192.0.2.1")))])
