@@ -130,7 +130,7 @@ class NeighborConf(msgspec.Struct, rename="camel", kw_only=True):
     neighbor_interface: Annotated[
         str | None,
         doc(
-            "NIC of an unnumbered or link-local neighbour.",
+            "NIC of a link-local neighbour; counts only beside its address.",
             default="none",
             example="eth0",
             edit=Edit.OTHER_NEIGHBOUR,
