@@ -14,9 +14,10 @@ from openelb_bgp.model.meta import Key, Kind
 from openelb_bgp.model.services import Service
 from openelb_bgp.ports import Clock
 
-from .client import Client, Selection
+from .client import Client
 from .errors import KubeError
 from .resources import RESOURCES
+from .selection import Selection
 
 log = structlog.get_logger(__name__)
 

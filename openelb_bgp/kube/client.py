@@ -20,6 +20,7 @@ from .access import Access
 from .answers import Document, ListDocument, decoded, lines
 from .errors import Expired, TimedOut, Unreachable
 from .resources import Resource
+from .selection import Page, Selection
 from .wire import Call, Guard, Wire, unguarded
 
 _PAGE = 500
@@ -28,7 +29,6 @@ _TYPES = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
 }
-_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
 
 def _unheeded() -> None:
@@ -48,28 +48,6 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     silence: float = 150.0
     watch_least: float = 240.0
     watch_most: float = 360.0
-
-
-class Page(msgspec.Struct, frozen=True):
-    """A part of a list. `resource_version` is the whole list's; items have neither kind nor apiVersion."""
-
-    items: tuple[msgspec.Raw, ...]
-    resource_version: str
-    is_last: bool
-
-
-class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which objects of a kind, and how much of each; an empty namespace is all of them."""
-
-    namespace: str = ""
-    fields: str = ""
-    labels: str = ""
-    metadata_only: bool = False
-
-    def query(self) -> Mapping[str, str]:
-        """The selectors as the API wants them."""
-        wanted = {"fieldSelector": self.fields, "labelSelector": self.labels}
-        return {name: text for name, text in wanted.items() if text}
 
 
 class Client:
@@ -148,7 +126,7 @@ class Client:
                     method="GET",
                     path=resource.path(namespace=selection.namespace),
                     query=query,
-                    accept=_METADATA.format("List") if selection.metadata_only else "application/json",
+                    accept=selection.accept(is_list=True),
                     safe=True,
                     seconds=self._timeouts.page,
                 ),
@@ -194,7 +172,7 @@ class Client:
                 "resourceVersion": resource_version,
                 "timeoutSeconds": str(max(1, round(seconds))),
             },
-            accept=_METADATA.format("") if selection.metadata_only else "application/json",
+            accept=selection.accept(is_list=False),
             seconds=self._timeouts.request,
         )
         async for batch in lines(self._wire.stream(call, self._guard, silence=self._timeouts.silence)):

@@ -16,9 +16,10 @@ from openelb_bgp.lib.backoff import Backoff
 from openelb_bgp.ports import Clock
 
 from .answers import Document
-from .client import Client, Selection
+from .client import Client
 from .errors import KubeError, ServerError, answered
 from .resources import Resource
+from .selection import Selection
 
 log = structlog.get_logger(__name__)
 

@@ -19,10 +19,11 @@ from openelb_bgp.model.meta import Key, Kind, ObjectRef
 from openelb_bgp.model.snapshot import Resource as Object
 from openelb_bgp.ports import Changed, Clock, Delivery, Gone, Listed, Spoilt
 
-from .client import Client, Selection
+from .client import Client
 from .errors import Expired, KubeError, NotFound, ServerError, TooManyRequests, VersionTooLarge, answered
 from .metrics import EVENTS, HEARD_AT, LISTS, WATCHES
 from .resources import RESOURCES
+from .selection import Selection
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ import msgspec
 from openelb_bgp.model import keys
 from openelb_bgp.model.meta import Kind
 
-from .client import Selection
+from .selection import Selection
 
 _ALL = Selection()
 _SPEAKER_PODS = "app=openelb,component=speaker"

@@ -13,11 +13,12 @@ from openelb_bgp.model.meta import EMPTY, Key, Kind
 from openelb_bgp.ports import Clock, Delivery
 from openelb_bgp.runtime.loop import WakeUp
 
-from .client import Client, Selection
+from .client import Client
 from .errors import Forbidden, KubeError
 from .named import Named, References
 from .reflector import Pace, Reflector, Witness, unwitnessed
 from .scope import Scope
+from .selection import Selection
 
 _PATIENCE_SECONDS = 1.0
 _ALL = Key("", "")

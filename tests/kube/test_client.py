@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 from lab.cluster.api import Api
 from lab.cluster.keys import make_authority
 from lab.cluster.kubelet import service
-from openelb_bgp.kube.client import Client, Selection, Timeouts
+from openelb_bgp.kube.client import Client, Timeouts
 from openelb_bgp.kube.errors import (
     AlreadyExists,
     Conflict,
@@ -32,6 +32,7 @@ from openelb_bgp.kube.errors import (
     Unreachable,
 )
 from openelb_bgp.kube.resources import JOBS, LEASES, RESOURCES
+from openelb_bgp.kube.selection import Selection
 from openelb_bgp.model.meta import Kind
 from openelb_bgp.runtime.clock import SystemClock
 from tests.kube.accounts import WRITER, Account, make_account

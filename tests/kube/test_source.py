@@ -12,8 +12,8 @@ import pytest
 
 from lab.cluster.api import Api
 from lab.cluster.kubelet import make_node, service, set_node_ready
-from openelb_bgp.kube.client import Selection
 from openelb_bgp.kube.scope import SPEAKER, Scope
+from openelb_bgp.kube.selection import Selection
 from openelb_bgp.model.meta import Key, Kind
 from tests.daemons.harness.waiting import stays, wait_until
 from tests.kube.accounts import READER, Account, make_account

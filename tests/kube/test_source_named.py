@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lab.cluster.api import Api
-from openelb_bgp.kube.client import Selection
 from openelb_bgp.kube.scope import Scope
+from openelb_bgp.kube.selection import Selection
 from openelb_bgp.model.meta import Key, Kind
 from openelb_bgp.model.snapshot import Snapshot
 from tests.daemons.harness.waiting import wait_until

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from lab.cluster.kubelet import service
-from openelb_bgp.kube.client import Selection
 from openelb_bgp.kube.scope import Scope
+from openelb_bgp.kube.selection import Selection
 from openelb_bgp.model.meta import Kind
 from tests.daemons.harness.waiting import wait_until
 from tests.kube.accounts import READER, Account, make_account
