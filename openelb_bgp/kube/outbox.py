@@ -40,16 +40,11 @@ class Job(msgspec.Struct):
         return self.write.ref
 
 
-class _Bucket(msgspec.Struct):
-    tokens: float
-    since: float
-
-
 class Outbox:
     """Jobs in three lanes: urgent ones, the others, and those that are not to be tried yet.
 
     An object is written 20 times in a row at most, then every 3 s: two controllers that correct each other
-    would otherwise keep an API server busy for ever.
+    would otherwise keep an API server busy for ever. Of each is kept when all 20 are its own again.
     """
 
     def __init__(self) -> None:
@@ -58,7 +53,8 @@ class Outbox:
         self._later: dict[ObjectRef, tuple[float, Job]] = {}
         self._sending: dict[ObjectRef, Job] = {}
         self._look_at = math.inf
-        self._buckets: dict[ObjectRef, _Bucket] = {}
+        self._full_at: dict[ObjectRef, float] = {}
+        self._forget_from = _KEPT
 
     def __len__(self) -> int:
         """How many wait or are on their way."""
@@ -146,19 +142,16 @@ class Outbox:
         if ref.kind is Kind.SPEAKER:
             # Its writer knows himself how often is enough.
             return 0.0
-        bucket = self._buckets.get(ref)
-        if bucket is None:
-            if len(self._buckets) >= _KEPT:
-                self._forget(now)
-            bucket = self._buckets[ref] = _Bucket(_BURST, now)
-        bucket.tokens = min(_BURST, bucket.tokens + (now - bucket.since) / _SECONDS_PER_WRITE)
-        bucket.since = now
-        if bucket.tokens < 1:
-            return (1 - bucket.tokens) * _SECONDS_PER_WRITE
-        bucket.tokens -= 1
+        if len(self._full_at) >= self._forget_from:
+            self._forget(now)
+        full_at = max(self._full_at.get(ref, now), now) + _SECONDS_PER_WRITE
+        if (wait := full_at - now - _BURST * _SECONDS_PER_WRITE) > 0:
+            return wait
+        self._full_at[ref] = full_at
         return 0.0
 
     def _forget(self, now: float) -> None:
-        """Forget objects that were not written lately: their buckets are full again."""
-        full = _BURST * _SECONDS_PER_WRITE
-        self._buckets = {ref: one for ref, one in self._buckets.items() if now - one.since < full}
+        """Forget objects that were not written lately: all their writes are theirs again."""
+        self._full_at = {ref: at for ref, at in self._full_at.items() if at > now}
+        # As often as their number doubles, else each of very many would look at all of them.
+        self._forget_from = max(_KEPT, 2 * len(self._full_at))
