@@ -9,6 +9,7 @@ SIGTERM. It writes without a pause, so that a write is due whenever it is stoppe
 import asyncio
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -29,17 +30,32 @@ TIMES = LeaseTimes(duration=2.0, renew=0.3, request=0.5)
 LEASE = "openelb-test"
 
 
+class SettableClock(BootClock):
+    """The machine's clocks, of which somebody may set the wall clock forward."""
+
+    ahead = 0.0
+
+    def wall(self) -> float:
+        """Seconds since the epoch, as this host believes."""
+        return super().wall() + self.ahead
+
+    def set_forward(self) -> None:
+        """By an hour."""
+        self.ahead += 3600.0
+
+
 class Candidate:
-    """One candidate over one client."""
+    """One candidate over one client. SIGUSR1 sets the clock of its host forward."""
 
     def __init__(self, name: str, namespace: str) -> None:
         self._name = name
         self._namespace = namespace
-        self._clock = BootClock()
+        self._clock = SettableClock()
         self._serial = itertools.count(1)
 
     async def serve(self, stop: asyncio.Event) -> int:
         """Stand for election until asked to leave."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._set_forward)
         access = in_pod(os.environ, self._clock)
         timeouts = Timeouts(connect=0.5, request=0.5)
         async with Client(access, self._clock, manager=self._name, timeouts=timeouts) as client:
@@ -90,6 +106,10 @@ class Candidate:
             self._say("failed", write=name, error=type(error).__name__)
         else:
             self._say("wrote", write=name)
+
+    def _set_forward(self) -> None:
+        self._clock.set_forward()
+        self._say("set")
 
     def _say(self, event: str, **fields: object) -> None:
         line = {"event": event, "at": self._clock.monotonic(), **fields}

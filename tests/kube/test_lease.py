@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ class Process:
         return len(
             [one for one in self.proxy.requests if one.verb == "create" and one.resource == "configmaps"]
         )
+
+    def renewals(self) -> int:
+        """How often it has renewed its Lease."""
+        return len([one for one in self.proxy.requests if one.verb == "update" and one.resource == "leases"])
 
     async def wrote(self, more: int = 1) -> None:
         """Return when it has written that often from now on."""
@@ -131,6 +136,28 @@ async def test_a_leader_that_is_stopped_beyond_its_lease_writes_nothing_when_it_
     await wait_until(lambda: a.events("led") or None, within=10, what="the end of a's term")
     await b.wrote(20)
     assert (a.creations(), writers(api, namespace), holder(api, namespace)) == (sent, ["a", "b"], "b")
+
+
+async def test_a_leader_whose_clock_is_set_forward_goes_on_and_is_followed_no_sooner_and_no_later(
+    start: Start, api: Api, namespace: str
+) -> None:
+    a = start("a")
+    await a.wrote()
+    b = start("b")
+    await wait_until(lambda: b.events("stands"), within=60, what="the other candidate")
+    a.daemon.send(signal.SIGUSR1)
+    await wait_until(lambda: a.events("set"), within=20, what="the clock set forward")
+    asked = a.renewals()
+    await wait_until(lambda: a.renewals() > asked + 2 * TIMES.duration / TIMES.renew, within=30)
+    await a.wrote(5)
+    lease = api.get("Lease", LEASE, namespace=namespace)["spec"]
+    assert datetime.fromisoformat(lease["renewTime"]) > datetime.now(UTC) + timedelta(minutes=59)
+    assert (writers(api, namespace), len(a.events("leads")), b.events("leads")) == (["a"], 1, [])
+    a.daemon.end(signal.SIGKILL)
+    await b.wrote(5)
+    last, (led,) = a.events("wrote")[-1]["at"], b.events("leads")
+    assert led["at"] - last >= TIMES.duration - TIMES.renew - TIMES.request
+    assert writers(api, namespace) == ["a", "b"]
 
 
 async def test_a_leader_that_is_cut_off_sends_nothing_after_its_time_and_comes_back_as_a_candidate(
