@@ -294,6 +294,27 @@ async def test_a_dual_stack_service_gets_one_address_per_family_and_sharers_shar
         await seen.allocated(f"{namespace}/{name}", "192.0.2.9")
 
 
+async def test_udp_and_sctp_share_an_address_with_tcp_and_are_served_alone_too(
+    ours: Ours, pool: Object, api: Api, seen: Seen, namespace: str
+) -> None:
+    ports = {one: {"name": one.lower(), "port": 53, "protocol": one} for one in ("TCP", "UDP", "SCTP")}
+    api.create(web(namespace, name="all", ports=list(ports.values())))
+    await seen.allocated(f"{namespace}/all", "192.0.2.1")
+    for one, port in ports.items():
+        shared = web(namespace, name=f"only-{one.lower()}", ports=[port])
+        shared["metadata"]["annotations"] |= {keys.ADDRESS_ANNOTATION: "192.0.2.9"}
+        api.create(shared)
+        await seen.allocated(f"{namespace}/only-{one.lower()}", "192.0.2.9")
+    again = web(namespace, name="again", ports=[ports["SCTP"]])
+    again["metadata"]["annotations"] |= {keys.ADDRESS_ANNOTATION: "192.0.2.9"}
+    api.create(again)
+    await wait_until(
+        lambda: seen.condition(f"{namespace}/again", "Allocated").get("reason") == "SharingRefused",
+        within=30,
+        what="the refusal",
+    )
+
+
 async def test_wrong_objects_get_their_reason_where_the_operator_looks(
     ours: Ours, pool: Object, api: Api, seen: Seen, namespace: str
 ) -> None:

@@ -241,6 +241,31 @@ async def test_one_service_that_cannot_be_written_holds_up_no_other_and_is_told_
     await pair.all_served(within=60)
 
 
+async def test_an_address_that_cannot_be_taken_back_is_told_and_taken_back_later(pair: Pair) -> None:
+    pair.first.start()
+    await leads(pair.first)
+    pair.create(2)
+    await pair.all_served()
+    rule = pair.proxy.answer(
+        *(403,), reason="Forbidden", verb="patch", resource="services/status", name="web1", times=0
+    )
+    unmanaged: Object = {"metadata": {"annotations": {keys.MANAGED_ANNOTATION: None}}}
+    for name in ("web1", "web2"):
+        pair.api.patch("Service", name, unmanaged, namespace=pair.namespace)
+    await pair.seen.released(f"{pair.namespace}/web2", within=30)
+    await wait_until(
+        lambda: "ReleaseIPFailed" in dict(pair.seen.events("web1")), within=15, what="the event about it"
+    )
+    assert "AssignIPFailed" not in dict(pair.seen.events("web1"))
+    # Nobody else is given it meanwhile.
+    held = pair.addresses()["web1"]
+    pair.create(1)
+    await pair.seen.allocated(f"{pair.namespace}/web3", within=30)
+    assert pair.addresses()["web3"] != held
+    rule.remove()
+    await pair.seen.released(f"{pair.namespace}/web1", within=60)
+
+
 async def test_one_service_whose_write_is_never_answered_keeps_no_other_waiting(pair: Pair) -> None:
     """Nobody knows whether it has its address: for a moment that is waited for, and then it is counted."""
     pair.first.start()
