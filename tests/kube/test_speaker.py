@@ -1,6 +1,8 @@
 """A speaker in a cluster: it announces what the API server shows, and goes on while there is none."""
 
 import asyncio
+import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from tests.daemons.harness.kernel import RouteDeletions
 from tests.daemons.harness.netns import Lan
 from tests.daemons.harness.waiting import stays, wait_until
 from tests.kube.harness.control_plane import ControlPlane
+from tests.kube.harness.ours import controller
 from tests.kube.harness.rack import Rack
 
 pytestmark = pytest.mark.timeout(240)
@@ -49,6 +52,9 @@ async def test_an_address_becomes_a_route_and_every_object_says_so(rack: Rack) -
         what="announced by",
     )
     await wait_until(lambda: rack.seen.status("Eip", "pool")["ready"], within=30, what="a ready pool")
+    await wait_until(
+        lambda: "ConfigSpeaker" in dict(rack.seen.events("pool")), within=30, what="the pool's event"
+    )
     conf = rack.seen.status("BgpConf", "default")["nodesConfStatus"]["node1"]
     assert conf == {"routerId": rack.space.v4, "as": 65000}
     peer = rack.seen.status("BgpPeer", "router")["nodesPeerStatus"]["node1"]
@@ -67,6 +73,9 @@ async def test_services_come_change_and_go(rack: Rack) -> None:
     await rack.announced("next")
     remove_pod(rack.api, "next-1", namespace=rack.namespace)
     await wait_until(lambda: not rack.hops("next"), within=20, what="no route without an endpoint")
+    await wait_until(
+        lambda: "DelBalancer" in dict(rack.seen.events("next")), within=30, what="the event of the end"
+    )
     rack.pod("next-2", app="next", number=12)
     await rack.routed("next")
 
@@ -103,6 +112,31 @@ async def test_whatever_stops_being_ours_loses_its_route_at_once_and_its_address
     assert await rack.seen.allocated(rack.key("after")) == ["198.51.100.2"]
 
 
+async def test_with_claim_all_a_service_without_a_word_about_us_is_announced_until_that_ends(
+    rack: Rack, tmp_path: Path
+) -> None:
+    plain = rack.service("plain")
+    del plain["metadata"]["annotations"]
+    theirs = rack.service("theirs", loadBalancerClass="example.org/theirs")
+    for number, made in enumerate((plain, theirs), start=11):
+        rack.api.create(made)
+        name = made["metadata"]["name"]
+        rack.pod(f"{name}-1", app=name, number=number)
+    modest = rack.controller
+    assert modest.terminate() == 0
+    rack.controller = controller(rack.control_plane, tmp_path / "claiming", "--claim-all")
+    rack.controller.start()
+    await rack.routed("plain", within=60)
+    (address,) = rack.seen.addresses(rack.key("plain"))
+    assert rack.seen.addresses(rack.key("theirs")) == []
+    assert rack.controller.terminate() == 0
+    rack.controller = modest
+    modest.start()
+    await rack.seen.released(rack.key("plain"), within=60)
+    await wait_until(lambda: not rack.router.paths(address), within=10, what="the withdrawal")
+    assert rack.hops("web") == [rack.space.v4]
+
+
 async def test_while_the_api_server_is_away_no_route_moves_and_what_changed_is_made_up_for(
     rack: Rack,
 ) -> None:
@@ -132,6 +166,25 @@ async def test_a_speaker_that_starts_without_an_api_server_withdraws_nothing(rac
         rack.pod("next-1", app="next", number=11)
         await rack.routed("next", within=60)
     assert (deletions.prefixes, rack.router.resets(rack.space.v4)) == ((), 0)
+
+
+async def test_a_node_that_boots_without_an_api_server_announces_nothing_until_there_is_one(
+    rack: Rack, tmp_path: Path
+) -> None:
+    await rack.announced("web")
+    rack.lan.set_carrier(rack.space, up=False)
+    await wait_until(lambda: not rack.hops("web"), within=30, what="the hold time of a node without power")
+    rack.proxy.refuse()
+    for pid in rack.space.pids():
+        os.kill(pid, signal.SIGKILL)
+    rack.speaker.daemon.end()
+    shutil.rmtree(tmp_path / "run")
+    rack.lan.set_carrier(rack.space, up=True)
+    rack.speaker.start()
+    await wait_until(lambda: rack.speaker.logged("started"), within=40, what="its start")
+    await stays(lambda: not rack.hops("web"), during=8.0, what="no route")
+    rack.proxy.accept()
+    await rack.routed("web", within=60)
 
 
 async def test_a_pool_that_is_deleted_while_the_speaker_is_down_leaves_no_route_behind(rack: Rack) -> None:
