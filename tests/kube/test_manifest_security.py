@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.kube.rendered import BASE, MANIFESTS, SETS, Object, containers, pod_of, rendered, with_component
+from tests.kube.rendered import (
+    BASE,
+    MANIFESTS,
+    SETS,
+    Object,
+    containers,
+    one,
+    pod_of,
+    rendered,
+    with_component,
+)
 
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 GOBGPD = {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
@@ -139,6 +149,18 @@ def test_pods_go_last_and_run_everywhere(speaker: Object, controller: Object) ->
         "system-cluster-critical",
     )
     assert speaker["tolerations"] == [{"operator": "Exists"}]
+
+
+def test_a_drain_leaves_one_controller_and_a_policy_lets_in_what_is_asked_for() -> None:
+    objects = rendered(BASE)
+    pod = one(objects, "Deployment", "openelb-controller")["spec"]["template"]
+    budget = one(objects, "PodDisruptionBudget", "openelb-controller")["spec"]
+    policy = one(objects, "NetworkPolicy", "openelb-controller")["spec"]
+    assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": pod["metadata"]["labels"]}}
+    assert policy["podSelector"] == budget["selector"] and policy["policyTypes"] == ["Ingress"]
+    (rule,) = policy["ingress"]
+    ports = containers(pod["spec"])["openelb-controller"]["ports"]
+    assert {each["port"] for each in rule["ports"]} == {each["name"] for each in ports}
 
 
 def test_the_images_are_those_of_this_version() -> None:
