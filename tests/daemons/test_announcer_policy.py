@@ -33,6 +33,7 @@ from tests.contract.world import (
     prefixes,
     with_,
     with_services,
+    without_peer,
 )
 from tests.daemons.conftest import StartRouter
 from tests.daemons.harness.frr import Frr
@@ -240,11 +241,13 @@ class Walk:
         self.dice = random.Random(seed)
         self.snapshot = scene.snapshot
         self.users = NO_POLICY
+        self.sessions = dict.fromkeys(("leaf1", "leaf2"), 1)
+        self._peers = dict(scene.snapshot.bgp_peers)
         self._leaves = [leaf.v4 for leaf in scene.lan.routers]
 
     def step(self) -> None:
         """One more edit of advertisements, policy, peers or Services."""
-        match self.dice.randrange(8):
+        match self.dice.randrange(9):
             case 0 | 1 | 2:
                 lines = tuple(self._advertisement() for _ in range(self.dice.randrange(4)))
                 self.snapshot = with_(self.snapshot, pool(advertisements=lines))
@@ -254,13 +257,32 @@ class Walk:
                 numbers = self.dice.randrange(5), self.dice.randrange(3)
                 choice = [rejecting(f"198.18.0.{4 * numbers[0]}/30"), med(numbers[1])]
                 self._set_policy(self.dice.choice([*choice, *map(only_for, self._leaves)]))
-            case 6:
-                changed = self.snapshot.bgp_peers[self.dice.choice(["leaf1", "leaf2"])]
-                changed = msgspec.structs.replace(changed, description=str(self.dice.random()))
-                self.snapshot = with_(self.snapshot, changed)
+            case 6 if self.snapshot.bgp_peers:
+                self._edit_a_peer(self.dice.choice(sorted(self.snapshot.bgp_peers)))
+            case 6 | 7:
+                self._take_or_return_a_peer(self.dice.choice(sorted(self._peers)))
             case _:
                 some = self.dice.sample(WEB, self.dice.randrange(len(WEB)))
                 self.snapshot = with_services(self.snapshot, sorted(some))
+
+    def _edit_a_peer(self, name: str) -> None:
+        """Its description, or how many paths it takes, for which it needs another session."""
+        before = self.snapshot.bgp_peers[name]
+        changed = msgspec.structs.replace(before, description=str(self.dice.random()))
+        if self.dice.random() < 0.5:
+            (family,) = before.afi_safis or (AfiSafi(family=Family.IPV4),)
+            more = 8 if family.add_paths_send_max != 8 else 0
+            families = (msgspec.structs.replace(family, add_paths_send_max=more),)
+            changed = msgspec.structs.replace(before, afi_safis=families)
+            self.sessions[name] += 1
+        self.snapshot = with_(self.snapshot, changed)
+
+    def _take_or_return_a_peer(self, name: str) -> None:
+        if name in self.snapshot.bgp_peers:
+            self.snapshot = without_peer(self.snapshot, name)
+        else:
+            self.snapshot = with_(self.snapshot, self._peers[name])
+            self.sessions[name] += 1
 
     def _set_policy(self, users: UserPolicy) -> None:
         self.users = users
@@ -316,7 +338,11 @@ def has_table(router: Frr, expected: set[Seen]) -> bool:
     return table(router) == expected
 
 
-@pytest.mark.timeout(400)
+def has_sessions(scene: Scene, often: list[int]) -> bool:
+    return scene.established() == often
+
+
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_no_path_is_stale_after_any_edits(scene: Scene, seed: int) -> None:
     walk = Walk(scene, seed)
@@ -327,7 +353,9 @@ async def test_no_path_is_stale_after_any_edits(scene: Scene, seed: int) -> None
         for router in scene.routers:
             expected = wanted[router.namespace.v4]
             try:
-                await eventually(partial(has_table, router, expected), within=8, what="the plan")
+                await eventually(partial(has_table, router, expected), within=30, what="the plan")
             except AssertionError:
                 assert (number, table(router)) == (number, expected)
-    assert scene.established() == [1, 1]
+        have_come = partial(has_sessions, scene, list(walk.sessions.values()))
+        await eventually(have_come, within=40, what=f"the sessions after step {number}")
+    assert scene.established() == list(walk.sessions.values())
