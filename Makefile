@@ -20,7 +20,7 @@ with-tests = $(foreach folder,$(1),$(if $(wildcard $(folder)/test_*.py $(folder)
 
 .PHONY: help
 help:  ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup:  ## install what the tests and the demo need (FRR, gobgpd, an API server, Python packages)

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.containers.client import Client
 from lab.engine import images, standins
 from lab.engine.engine import Engine, held_engine
 from lab.lab import TOPOLOGIES
 from lab.topology import load
+from tests.containerlab.deployment import Deployment
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +19,14 @@ def engine() -> Iterator[Engine]:
         for name in _of_frr():
             standins.frr(engine, name=name)
         yield engine
+
+
+@pytest.fixture(scope="module")
+def client(lab: Deployment) -> Client:
+    """Of the lab that a module deploys: once all of it answers."""
+    client = lab.client()
+    client.comes_up()
+    return client
 
 
 def _of_frr() -> set[str]:

@@ -27,13 +27,6 @@ def lab(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
         yield deployment
 
 
-@pytest.fixture(scope="module")
-def client(lab: Deployment) -> Client:
-    client = lab.client()
-    client.comes_up()
-    return client
-
-
 @pytest.mark.parametrize("family", ["IPv4", "IPv6"])
 def test_requests_spread_over_all_nodes_and_pods(family: str, client: Client) -> None:
     rows = client.spread(family).rows

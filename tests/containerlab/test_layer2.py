@@ -24,13 +24,6 @@ def lab(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
         yield deployment
 
 
-@pytest.fixture(scope="module")
-def client(lab: Deployment) -> Client:
-    client = lab.client()
-    client.comes_up()
-    return client
-
-
 @pytest.mark.parametrize("family", ["IPv4", "IPv6"])
 def test_requests_reach_all_pods_by_way_of_nodes(family: str, client: Client) -> None:
     # An address may still move while nodes join.
