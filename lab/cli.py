@@ -63,7 +63,7 @@ def up(name: str, mode: str, bare: bool) -> None:
     if bare:
         screen.line(f"[bold]The lab is up[/] as {made.folder.path.name}, without speakers.")
     else:
-        screen.next_commands(made)
+        screen.next_commands(made, service=chosen.service)
 
 
 @main.command()
@@ -77,7 +77,7 @@ def demo(name: str, mode: str) -> None:
         made.start_daemons()
         held = tour(made, screen, chosen.steps_in(mode))
         made.folder.keep()
-    screen.next_commands(made)
+    screen.next_commands(made, service=chosen.service)
     if not held:
         sys.exit(1)
 

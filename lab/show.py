@@ -97,9 +97,12 @@ class Screen:
         else:
             self.line("No lab is up; `make demo` builds one.")
 
-    def next_commands(self, lab: Lab) -> None:
-        """What to try in a lab that has been left up; no command is broken, so that it can be copied."""
-        address = next((ips[0] for ips in lab.addresses().values() if ips), "ADDRESS")
+    def next_commands(self, lab: Lab, *, service: str) -> None:
+        """What to try in a lab that has been left up, with an address of a Service (namespace/name) or, where
+        it has none, of any; no command is broken, so that it can be copied.
+        """
+        given = lab.addresses()
+        address = next((ips[0] for ips in (given.get(service, ()), *given.values()) if ips), "ADDRESS")
         self.line(f"\n[bold]The lab is up[/] as {lab.folder.path.name}. Try next, as root:")
         for what, command in (
             *(_at_a_router(next(iter(lab.routers.values()))) if lab.routers else _on_a_lan(lab, address)),

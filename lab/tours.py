@@ -28,6 +28,8 @@ class Tour:
     """The steps in cluster mode, where they are others."""
     more: tuple[Path, ...] = ()
     """Folders of manifests beside the topology's own."""
+    service: str = "default/web"
+    """One that the tour is about: what to try next is told with its address."""
 
     def steps_in(self, mode: str) -> tuple[Step, ...]:
         """The steps in one of the two modes."""
@@ -42,6 +44,7 @@ _ALL = (
         *("vip", _LAN, VIP_TOUR, masters_spread),
         in_cluster=VIP_CLUSTER_TOUR,
         more=(TOPOLOGIES / "vip",),
+        service="default/vip-shop",
     ),
 )
 TOURS: Mapping[str, Tour] = {tour.name: tour for tour in _ALL}

@@ -7,7 +7,7 @@ import pytest
 
 from lab.lab import Lab
 from lab.manifests import Object, edit, find
-from lab.steps.silence import await_bfd, with_bfd, without_bfd
+from lab.steps.silence import await_bfd, routers_leave_bfd, routers_speak_bfd, with_bfd, without_bfd
 from lab.steps.step import addresses, await_hops, await_sessions, await_value, expect_undisturbed, resets
 from lab.traffic import under_load
 from tests.lab.changes import RouteChanges
@@ -23,11 +23,14 @@ def address(hasty: Lab) -> Iterator[str]:
     """The Cluster Service's IPv4 address; all sessions are guarded by BFD."""
     ip, _ = addresses(hasty, "web")
     _edit_all(hasty, with_bfd)
+    routers_speak_bfd(hasty)
     await_bfd(hasty, up=True)
     await_sessions(hasty)
     await_hops(hasty, ip, hasty.nodes)
     yield ip
     _edit_all(hasty, without_bfd)
+    routers_leave_bfd(hasty)
+    await_sessions(hasty)
 
 
 def _slower(peer: Object) -> None:

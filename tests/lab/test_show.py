@@ -7,8 +7,10 @@ from rich.console import Console
 
 from lab.errors import StepFailed
 from lab.lab import Lab
+from lab.manifests import Object, edit, objects
 from lab.show import Screen
 from lab.steps import CLUSTER_TOUR, Finding, Step
+from lab.topology import load
 from lab.tour import tour
 from lab.tours import TOURS, Tour
 from lab.traffic import Answer, Tally
@@ -20,6 +22,7 @@ TALLY = Tally(
         Answer(sent=3.0, backend=None, error="TimeoutError"),
     )
 )
+MODES = {"ecmp": "bgp", "layer2": "layer2", "vip": "vip"}
 
 
 def _holds(lab: Lab) -> Finding:
@@ -63,10 +66,52 @@ def test_a_failing_step_ends_the_tour_and_says_what_it_saw(bare: Lab) -> None:
     assert "Second" not in text
 
 
+def _next_commands(lab: Lab, *, service: str = "default/web") -> list[str]:
+    written = io.StringIO()
+    Screen(Console(file=written, width=40, highlight=False)).next_commands(lab, service=service)
+    return [line.strip() for line in written.getvalue().splitlines()]
+
+
 def test_the_commands_to_try_next_are_whole_lines(bare: Lab) -> None:
     bare.copy_manifests()
-    written = io.StringIO()
-    Screen(Console(file=written, width=40, highlight=False)).next_commands(bare)
-    commands = [line.strip() for line in written.getvalue().splitlines()]
+    commands = _next_commands(bare)
     assert f"ip netns exec {bare.routers['leaf1'].name} ip route show proto bgp" in commands
     assert "make demo-down" in commands
+
+
+@pytest.mark.parametrize(
+    ("service", "address"),
+    [
+        ("default/web", "198.51.100.1"),
+        ("default/web-local", "198.51.100.2"),
+        ("default/gone", "198.51.100.1"),
+    ],
+)
+def test_the_commands_to_try_next_name_an_address_of_the_service_or_of_any(
+    bare: Lab, service: str, address: str
+) -> None:
+    bare.copy_manifests()
+    _give(bare, "web", "198.51.100.1")
+    _give(bare, "web-local", "198.51.100.2")
+    request = f"ip netns exec {bare.client.name} curl -s http://{address}/"
+    assert request in _next_commands(bare, service=service)
+
+
+def _give(lab: Lab, service: str, address: str) -> None:
+    status = {"loadBalancer": {"ingress": [{"ip": address}]}}
+    edit(lab.paths.manifests, "Service", service, lambda it: it.update(status=status))
+
+
+@pytest.mark.parametrize("one", TOURS.values(), ids=lambda one: one.name)
+def test_the_service_whose_address_is_named_is_one_of_the_tours_own_mode(one: Tour) -> None:
+    folders = (load(one.topology).in_group("node")[0].bound("/etc/openelb-bgp"), *one.more)
+    known = [item for folder in folders if folder is not None for item in objects(folder)]
+    service = next(item for item in known if _is(item, "Service", one.service.removeprefix("default/")))
+    named = service["metadata"]["annotations"].get("eip.openelb.kubesphere.io/v1alpha2")
+    pools = [item for item in known if item["kind"] == "Eip" and named in (None, item["metadata"]["name"])]
+    defaults = [item for item in pools if named or "annotations" in item["metadata"]]
+    assert {item["spec"].get("protocol", "bgp") for item in defaults} == {MODES[one.name]}
+
+
+def _is(item: Object, kind: str, name: str) -> bool:
+    return (item["kind"], item["metadata"]["name"]) == (kind, name)
