@@ -84,6 +84,12 @@ bench:  ## measure against the bounds that we hold ourselves to (minutes)
 	@hack/setup test
 	@hack/as-root $(PYTHON) -m bench
 
+.PHONY: simulate
+simulate:  ## thousands of random histories of LANs, and LANs of 10, 100 and 500 nodes, in virtual time (an hour)
+	@hack/setup python
+	@$(PYTHON) -m bench.heartbeats
+	@$(PYTHON) -m bench.histories
+
 .PHONY: docs
 docs:  ## build the documentation's site into build/site; a link that leads nowhere fails
 	@hack/setup python

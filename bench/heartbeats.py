@@ -1,26 +1,35 @@
 """What heartbeats cost, and how well they work, on simulated LANs: the table of docs/layer2.md.
 
-`python -m bench.heartbeats [--nodes 10 100 500] [--hours N]`. Time is virtual and the core is the real
-one, so only the processor's seconds depend on the machine.
+`python -m bench.heartbeats [--nodes 10 100 500] [--minutes 60 10 2]`, or `make simulate`. Time is virtual and
+the core is the real one, so only the processor's seconds depend on the machine. Of each size one column is
+printed, row by row as it is known.
 """
 
 import argparse
 import time
-from statistics import median
+from collections.abc import Iterator
 
 import msgspec
 
+from bench.percentiles import percentile
+from openelb_bgp.membership.timing import Timing
 from openelb_bgp.model.members import Members
-from tests.simulated_lan import NIC, Lan, Node
+from tests.simulated_lan import Lan
+from tests.simulated_node import NIC, Node
+from tests.simulated_weather import FAIR, Weather
 
 _HEADERS = 28 + 14
 """Bytes of Ethernet, IPv4 and UDP around each datagram."""
+_PATIENCE = 10.0
+"""Seconds after which something is not coming any more."""
+LOSSES = (0.01, 0.05)
 
 
-def _steady(count: int, *, seed: int, loss: float = 0.0, codec: bool = False) -> Lan:
-    lan = Lan(count, seed=seed, loss=loss, codec=codec)
-    lan.start_all(within=2.0)
-    lan.run_until_true(most=20.0)
+def _steady(count: int, *, codec: bool = False) -> Lan:
+    lan = Lan(count, seed=1, codec=codec)
+    lan.start_introduced()
+    lan.run_until_true(most=_PATIENCE)
+    # What follows a start is told, and who was watched meanwhile is left alone.
     lan.run(8.0)
     return lan
 
@@ -39,7 +48,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 def cost(count: int, *, seconds: float) -> Cost:
     """Without what the kernel does for it."""
-    return cost_on(_steady(count, seed=1, codec=True), seconds=seconds)
+    return cost_on(_steady(count, codec=True), seconds=seconds)
 
 
 def cost_on(lan: Lan, *, seconds: float) -> Cost:
@@ -55,33 +64,48 @@ def cost_on(lan: Lan, *, seconds: float) -> Cost:
     return Cost(datagrams, octets, used)
 
 
-def detection(lan: Lan, *, deaths: int) -> str:
-    """Seconds from a death until one other node knows, and until all do."""
+class Detection(msgspec.Struct, frozen=True):
+    """Of each death the seconds until one other node knew of it, and until all did."""
+
+    first: list[float]
+    last: list[float]
+
+    def __str__(self) -> str:
+        return f"first {_spread(self.first)}, all {_spread(self.last)} ({len(self.first)} deaths)"
+
+
+def _spread(seconds: list[float]) -> str:
+    middle, most = (percentile(seconds, percent) / 1000 for percent in (50, 95))
+    return f"p50 {middle:.2f} p95 {most:.2f} max {max(seconds):.2f} s"
+
+
+def detection(lan: Lan, *, deaths: int) -> Detection:
+    """One death after the other, at any moment; who died comes back before the next."""
     first: list[float] = []
     last: list[float] = []
     for index in range(deaths):
-        victim = lan.nodes[index % len(lan.nodes)]
-        knew = _note_deaths_of(lan, victim)
+        victim = lan.nodes[index * 7 % len(lan.nodes)]
         lan.run(lan.random.random())
-        died = lan.now
+        died, knew = lan.now, _note_deaths_of(lan, victim)
         lan.kill(victim)
-        lan.run_until_true(most=10.0, step=0.002)
+        while len(knew) < len(lan.nodes) - 1:
+            assert lan.now < died + _PATIENCE, f"after {_PATIENCE} s only {sorted(knew)} know"
+            lan.run(0.02)
         lan.watchers.clear()
-        first.append(min(knew) - died)
-        last.append(lan.now - died)
+        first.append(min(knew.values()) - died)
+        last.append(max(knew.values()) - died)
         lan.start(victim)
-        lan.run_until_true(most=10.0)
-        lan.run(3.0)
-    middle = f"first p50 {median(first):.2f} s, all p50 {median(last):.2f} s"
-    return f"{middle}, worst {max(last):.2f} s"
+        lan.run(4.0)
+    return Detection(first, last)
 
 
-def _note_deaths_of(lan: Lan, victim: Node) -> list[float]:
-    knew: list[float] = []
+def _note_deaths_of(lan: Lan, victim: Node) -> dict[str, float]:
+    """By node when it knew."""
+    knew: dict[str, float] = {}
 
     def watch(node: Node, members: Members) -> None:
         if not members.others[victim.name].interfaces[NIC].alive:
-            knew.append(lan.now)
+            knew.setdefault(node.name, lan.now)
 
     lan.watchers.append(watch)
     return knew
@@ -95,53 +119,82 @@ def partition(lan: Lan) -> str:
     lan.partition({})
     healed = lan.run_until_true(most=60.0, step=0.02)
     lan.run(5.0)
-    return f"split seen after {split:.2f} s, heal after {healed:.2f} s"
+    return f"each side sees itself after {split:.2f} s, healed all see all after {healed:.2f} s"
 
 
-def false_deaths(lan: Lan, *, loss: float, node_hours: float) -> str:
-    """How often a node that lives is given up by the majority, by loss alone."""
-    count = len(lan.nodes)
-    found: set[tuple[str, float]] = set()
-    dead: dict[str, bool] = {}
+class FalseDeaths(msgspec.Struct, frozen=True):
+    """`found` were given up though they lived, by whomever, or gave themselves up.
+
+    `calculated` is how often an hour a single watcher does so, wherever in the cluster. For a failover most
+    watchers of a node have to do so at the same time.
+    """
+
+    found: int
+    hours: float
+    calculated: float
+
+    def __str__(self) -> str:
+        rate = f"{self.found / self.hours:.2f} an hour ({self.found} in {60 * self.hours:g} min)"
+        return f"{rate}; one watcher alone, by calculation: {self.calculated:.2g} an hour"
+
+
+def false_deaths(lan: Lan, *, loss: float, hours: float) -> FalseDeaths:
+    """How often, by loss alone, in each direction."""
+    found = 0
+    doubters: dict[str, set[str]] = {node.name: set() for node in lan.nodes}
 
     def watch(node: Node, members: Members) -> None:
-        for name, one in members.others.items():
-            alive = one.interfaces[NIC].alive
-            if not alive and not dead.get(name):
-                found.add((name, lan.now))
-            dead[name] = not alive
+        nonlocal found
+        seen = {name: one.interfaces[NIC].alive for name, one in members.others.items()}
+        seen[node.name] = members.own[NIC].alive and not members.void
+        for name, alive in seen.items():
+            found += not alive and not doubters[name]
+            doubters[name] = doubters[name] - {node.name} if alive else doubters[name] | {node.name}
 
+    lan.weather = Weather(loss=loss)
     lan.watchers.append(watch)
-    lan.loss = loss
-    lan.run(node_hours * 3600 / count)
-    lan.loss = 0.0
+    lan.run(3600 * hours)
     lan.watchers.clear()
-    per_hour = len(found) / (node_hours / count)
-    return f"{per_hour:.1f} an hour in the cluster ({len(found)} in {node_hours:g} hours of nodes)"
+    lan.weather = FAIR
+    return FalseDeaths(found, hours, calculated(len(lan.nodes), loss, lan.timing))
 
 
-def everything(count: int, *, node_hours: float) -> None:
-    """All of one size, line by line as it is known."""
-    lan = _steady(count, seed=1)
+def calculated(count: int, loss: float, timing: Timing) -> float:
+    """How often an hour a watcher gives up somebody that lives: all questions of one silence are lost.
+
+    A silence begins with a question that is lost after one that was not, of which there is one an interval.
+    """
+    fails = 1 - (1 - loss) ** 2
+    questions = round((timing.bound - timing.interval) / timing.retry)
+    pairs = count * min(count - 1, timing.watchers)
+    return pairs * 3600 / timing.interval * (1 - fails) * fails**questions
+
+
+def rows(count: int, *, minutes: float) -> Iterator[str]:
+    """All of one size. What is suffered comes last."""
+    lan = _steady(count)
     # Signed only while that is measured: it makes no other difference, and takes as long as all else.
-    lan.codec = True
-    print(count, "cost", cost_on(lan, seconds=500 / count), flush=True)
+    lan.sign()
+    yield f"at rest: {cost_on(lan, seconds=500 / count)}"
     lan.codec = False
-    print(count, "detection", detection(lan, deaths=max(3, min(20, 500 // count))), flush=True)
-    if count <= 100:
-        print(count, "partition", partition(lan), flush=True)
-    for loss in (0.01, 0.05):
-        print(count, f"loss {loss:.0%}", false_deaths(lan, loss=loss, node_hours=node_hours), flush=True)
+    for loss in LOSSES:
+        yield f"given up though alive, {loss:.0%} lost: {false_deaths(lan, loss=loss, hours=minutes / 60)}"
+    yield f"a death is known: {detection(lan, deaths=max(5, min(200, 3000 // count)))}"
+    yield partition(lan)
 
 
 def main() -> None:
     """Print everything, line by line as it is known."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--nodes", type=int, nargs="+", default=[10, 100, 500], help="sizes of the LAN")
-    parser.add_argument("--hours", type=float, default=5.0, help="of nodes, at each loss")
-    arguments = parser.parse_args()
-    for count in arguments.nodes:
-        everything(count, node_hours=arguments.hours)
+    minutes = parser.add_argument("--minutes", type=float, nargs="+", default=[60.0, 10.0, 2.0])
+    minutes.help = "of each size, at each loss; the last one for those that follow"
+    given = parser.parse_args()
+    for index, count in enumerate(given.nodes):
+        began = time.process_time()
+        for row in rows(count, minutes=given.minutes[min(index, len(given.minutes) - 1)]):
+            print(f"{count} nodes: {row}", flush=True)
+        print(f"{count} nodes: {time.process_time() - began:.0f} s of processor time for this", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A LAN in virtual time with the real membership core on every node: loss, delay, partitions, pauses, skew.
+"""A LAN in virtual time with the real membership core on every node: loss, delay, partitions, pauses, clocks.
 
 Deterministic from its seed. Messages are handed over as values; `codec=True` has them signed, sent as bytes
 and read again, as between sockets.
@@ -7,46 +7,22 @@ and read again, as between sockets.
 import heapq
 import random
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import IPv4Address, IPv4Interface
+from math import inf
 
-from openelb_bgp.membership.codec import Codec, Dropped
+from openelb_bgp.membership.codec import Dropped
 from openelb_bgp.membership.core import Membership, Outgoing, Stale
-from openelb_bgp.membership.lanes import NODE_LANE, LocalInterface, Route
-from openelb_bgp.membership.messages import Datagram
+from openelb_bgp.membership.lanes import NODE_LANE, Route
+from openelb_bgp.membership.messages import Datagram, News
 from openelb_bgp.membership.timing import Timing
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.members import Members
+from tests.simulated_node import NIC, Clock, Message, Node
+from tests.simulated_weather import FAIR, LATEST, Weather
 
-NIC = "eth1"
 _QUEUE = 500
 """How many datagrams wait at a paused process; what comes then is lost."""
-
-
-class Node:
-    """One machine: its process, its clock, and what keeps it from running."""
-
-    def __init__(self, index: int, skew: float) -> None:
-        self.index = index
-        self.name = f"node-{index}"
-        self.lan = IPv4Address(0xC0A80000 + 256 * (index // 250) + index % 250 + 1)
-        self.management = IPv4Address(0x0A000000 + 256 * (index // 250) + index % 250 + 1)
-        self.skew = skew
-        self.core: Membership | None = None
-        self.paused = False
-        self.nic_cut = False
-        self.has_carrier = True
-        self.waiting: list[tuple[Datagram | bytes, Route]] = []
-        self.wakes_at = 0.0
-        self.told: Members | None = None
-        self.idle_polls = 0
-        self.codec = Codec(self.name)
-        self.sent = self.sent_bytes = self.received = 0
-
-    @property
-    def local(self) -> LocalInterface:
-        mac = f"02:00:00:00:{self.index >> 8:02x}:{self.index & 255:02x}"
-        addresses = (IPv4Interface((self.lan, 16)),)
-        return LocalInterface(name=NIC, mac=mac, addresses=addresses, up=self.has_carrier)
+_RATES = 2e-4
+"""By how much of itself a clock goes wrong at most: a bad crystal (NTP corrects up to 5e-4)."""
 
 
 class Lan:
@@ -58,43 +34,44 @@ class Lan:
         *,
         seed: int,
         timing: Timing | None = None,
-        loss: float = 0.0,
-        delay: tuple[float, float] = (0.0001, 0.001),
+        weather: Weather = FAIR,
         codec: bool = False,
     ) -> None:
         self.random = random.Random(seed)
         self.timing = timing or Timing()
         self.now = 0.0
-        self.loss = loss
-        self.delay = delay
+        self.weather = weather
         self.has_management = True
-        self.nodes = [Node(index, self.random.uniform(0, 1e6)) for index in range(count)]
-        self._by_name = {node.name: node for node in self.nodes}
+        self.nodes = [Node(index, self._any_clock()) for index in range(count)]
         self._lan: dict[Address, Node] = {node.lan: node for node in self.nodes}
         self._management: dict[Address, Node] = {node.management: node for node in self.nodes}
         self._side: Mapping[str, int] = {}
         self._deaf: set[tuple[str, str]] = set()
-        self._events: list[tuple[float, int, Node, tuple[Datagram | bytes, Route] | None]] = []
+        self._events: list[tuple[float, int, Node, Message | None]] = []
         self._count = 0
         self._is_news = True
-        self.codec = codec
+        self.codec = False
+        if codec:
+            self.sign()
         self.watchers: list[Callable[[Node, Members], None]] = []
+
+    def _any_clock(self) -> Clock:
+        return Clock(self.random.uniform(0, 1e6), 1 + self.random.uniform(-_RATES, _RATES))
 
     # Faults.
 
     def start(self, node: Node, *, after: float = 0.0) -> None:
-        """Start its process, in place of one that runs."""
-        now = self.now + after
-        node.core = Membership(
-            node.name, boot=self.random.getrandbits(63) | 1, timing=self.timing, now=now + node.skew
-        )
+        """Start its process, in place of one that runs; until it begins nothing runs there."""
+        now = node.begins_at = self.now + after
+        node.boot = self.random.getrandbits(63) | 1
+        node.core = Membership(node.name, boot=node.boot, timing=self.timing, now=node.clock.reads(now))
         node.waiting.clear()
-        node.codec.use(keys=(b"0" * 32,), nodes=tuple(self._peers_of(node)))
+        node.paused, node.frozen_at = False, None
         self._configure(node, node.core, now)
         self._schedule(node, now)
 
     def _configure(self, node: Node, core: Membership, now: float) -> None:
-        core.configure(now + node.skew, peers=self._peers_of(node), interfaces=(node.local,))
+        core.configure(node.clock.reads(now), peers=self._peers_of(node), interfaces=(node.local,))
 
     def _peers_of(self, node: Node) -> dict[str, tuple[Address, ...]]:
         return {one.name: (one.management,) for one in self.nodes if one is not node}
@@ -103,26 +80,69 @@ class Lan:
         for node in self.nodes:
             self.start(node, after=self.random.uniform(0, within))
 
+    def start_introduced(self) -> None:
+        """All, in little time however many: alone at first, told of each other, and plugged in."""
+        self._side = {node.name: node.index for node in self.nodes}
+        self.start_all()
+        self.run(2.0)
+        self._side = {}
+        records = tuple(node.record for node in self.nodes)
+        for node in self.nodes:
+            other = self.nodes[node.index - 1]
+            told = Datagram(
+                sender=other.name,
+                boot=other.boot,
+                to=node.name,
+                to_boot=node.boot,
+                sequence=0,
+                body=News(tuple(one for one in records if one.node != node.name)),
+            )
+            self._push(self.now, node, (told, Route(NODE_LANE, other.management)))
+
+    def sign(self) -> None:
+        """Have datagrams signed and sent as bytes from now on."""
+        self.codec = True
+        names = [node.name for node in self.nodes]
+        for node in self.nodes:
+            node.codec.use(keys=(b"0" * 32,), nodes=names)
+
     def kill(self, node: Node) -> None:
         node.core = None
 
-    def pause(self, node: Node) -> None:
-        node.paused = True
+    def say_goodbye(self, node: Node) -> None:
+        assert node.core is not None
+        node.core.leave(node.clock.reads(self.now))
+        self._poll(node)
+
+    def pause(self, node: Node, *, with_clock: bool = False) -> None:
+        """It does not run; `with_clock`: nor does its clock, as on a virtual machine that is suspended."""
+        if not node.paused:
+            node.paused = True
+            # A process that has not begun has read no clock yet.
+            node.frozen_at = self.now if with_clock and self.now >= node.begins_at else None
 
     def resume(self, node: Node) -> None:
         """What had come meanwhile is read first, as an event loop may do."""
-        node.paused = False
+        if node.frozen_at is not None:
+            node.clock.jump(node.frozen_at - self.now)
+        node.paused, node.frozen_at = False, None
         waiting, node.waiting = node.waiting, []
         for message in waiting:
             self._deliver(node, message)
         self._poll(node)
 
+    def jump(self, node: Node, seconds: float) -> None:
+        """Its clock goes forward at once, as on a machine that makes up for having been suspended."""
+        node.clock.jump(seconds)
+        if not node.paused:
+            self._poll(node)
+
     def plug(self, node: Node, *, into_lan: bool) -> None:
         """Its cable on the LAN is pulled, or is back; its kernel says so at once."""
-        assert node.core is not None
         node.nic_cut, node.has_carrier = not into_lan, into_lan
-        self._configure(node, node.core, self.now)
-        self._poll(node)
+        if node.core is not None:
+            self._configure(node, node.core, self.now)
+            self._poll(node)
 
     def partition(self, sides: Mapping[str, int]) -> None:
         """Nodes on different sides hear nothing of each other; an empty mapping heals all."""
@@ -139,8 +159,7 @@ class Lan:
         while self._events and self._events[0][0] <= end:
             self.now, _, node, message = heapq.heappop(self._events)
             if message is None:
-                if self.now >= node.wakes_at and not node.paused:
-                    self._poll(node)
+                self._ask(node)
             elif node.paused:
                 if len(node.waiting) < _QUEUE:
                     node.waiting.append(message)
@@ -149,40 +168,53 @@ class Lan:
                 self._poll(node)
         self.now = end
 
+    def _ask(self, node: Node) -> None:
+        """Whether it wants to run; in the meantime it may have found that it does not yet."""
+        if self.now < node.asked_at:
+            return
+        node.asked_at = inf
+        if self.now < node.wakes_at:
+            self._schedule(node, node.wakes_at)
+        elif not node.paused:
+            self._poll(node)
+
     def _schedule(self, node: Node, at: float) -> None:
         node.wakes_at = at
-        self._push(at, node, None)
+        if at < node.asked_at:
+            node.asked_at = at
+            self._push(at, node, None)
 
-    def _push(self, at: float, node: Node, message: tuple[Datagram | bytes, Route] | None) -> None:
+    def _push(self, at: float, node: Node, message: Message | None) -> None:
         self._count += 1
         heapq.heappush(self._events, (at, self._count, node, message))
 
     def _poll(self, node: Node) -> None:
         core = node.core
-        if core is None:
+        if core is None or self.now < node.begins_at:
             return
-        core.poll(self.now + node.skew)
+        core.poll(node.clock.reads(self.now))
         for one in core.take():
             self._carry(node, one)
-        at = core.wake_at
-        if at is not None:
-            node.idle_polls = node.idle_polls + 1 if at - node.skew < self.now + 1e-5 else 0
+        reading = core.wake_at
+        if reading is not None:
+            at = node.clock.instant(reading)
+            node.idle_polls = node.idle_polls + 1 if at < self.now + 1e-5 else 0
             assert node.idle_polls < 100, "it asks to be woken at once, again and again"
-            self._schedule(node, max(at - node.skew, self.now + 1e-6))
+            self._schedule(node, max(at, self.now + 1e-6))
         if core.members is not node.told:
             node.told = core.members
             self._is_news = True
             for watcher in self.watchers:
                 watcher(node, core.members)
 
-    def _deliver(self, node: Node, message: tuple[Datagram | bytes, Route]) -> None:
-        if node.core is None:
+    def _deliver(self, node: Node, message: Message) -> None:
+        if node.core is None or self.now < node.begins_at:
             return
         data, route = message
         node.received += 1
         try:
             datagram = node.codec.decode(data) if isinstance(data, bytes) else data
-            node.core.receive(self.now + node.skew, datagram, route)
+            node.core.receive(node.clock.reads(self.now), datagram, route)
         except (Stale, Dropped):
             return
 
@@ -190,31 +222,41 @@ class Lan:
         by_lan = one.route.lane != NODE_LANE
         known: Mapping[Address, Node] = self._lan if by_lan else self._management
         to = known.get(one.route.address)
-        data: Datagram | bytes = node.codec.encode(one.datagram) if self.codec else one.datagram
+        data: Datagram | bytes = one.datagram
         node.sent += 1
-        if isinstance(data, bytes):
+        if self.codec:
+            data = node.codec.encode(one.datagram)
             node.sent_bytes += len(data)
-        if to is None or self._is_lost(node, to, by_lan=by_lan):
+        if to is None or not (self.carries if by_lan else self._is_routed)(node, to):
             return
         back: Address = node.lan if by_lan else node.management
-        route = Route(one.route.lane, back, to.lan if by_lan else None)
-        self._push(self.now + self.random.uniform(*self.delay), to, (data, route))
+        message = (data, Route(one.route.lane, back, to.lan if by_lan else None))
+        self._bring(to, message)
+        if self.weather.twice and self.random.random() < self.weather.twice:
+            self._bring(to, message)
 
-    def _is_lost(self, source: Node, to: Node, *, by_lan: bool) -> bool:
-        if not self.carries(source, to) if by_lan else self._is_cut_off(source, to):
-            return True
-        return self.random.random() < self.loss
+    def _bring(self, to: Node, message: Message) -> None:
+        dice, weather = self.random.random, self.weather
+        if dice() < weather.loss:
+            return
+        least, most = weather.delay
+        delay = least + (most - least) * dice()
+        if weather.late and dice() < weather.late:
+            delay += LATEST * dice()
+        self._push(self.now + delay, to, message)
 
     def carries(self, source: Node, to: Node) -> bool:
         """Whether a frame gets through on the LAN, if it is not lost."""
         return not (source.nic_cut or to.nic_cut or self._is_apart(source, to))
 
-    def _is_cut_off(self, source: Node, to: Node) -> bool:
-        return not self.has_management or self._is_apart(source, to)
+    def _is_routed(self, source: Node, to: Node) -> bool:
+        return self.has_management and not self._is_apart(source, to)
 
     def _is_apart(self, source: Node, to: Node) -> bool:
-        is_deaf = (source.name, to.name) in self._deaf
-        return is_deaf or self._side.get(source.name, 0) != self._side.get(to.name, 0)
+        if self._deaf and (source.name, to.name) in self._deaf:
+            return True
+        side = self._side
+        return bool(side) and side.get(source.name, 0) != side.get(to.name, 0)
 
     # What is and what they think.
 
@@ -258,13 +300,17 @@ class Lan:
         while not self._is_news or self.views() != self.truths():
             self._is_news = False
             if self.now - began > most:
-                views, truths = self.views(), self.truths()
-                wrong = {
-                    name: (sorted(views[name] - truths[name]), sorted(truths[name] - views[name]))
-                    for name in views
-                    if views[name] != truths[name]
-                }
-                raise AssertionError(f"after {most} s still wrong (too many, too few): {wrong}")
+                self.expect_truth(f"after {most} s")
             self.run(step)
         self._is_news = True
         return self.now - began
+
+    def expect_truth(self, context: str) -> None:
+        """Fails where somebody sees otherwise than it is."""
+        views, truths = self.views(), self.truths()
+        wrong = {
+            name: (sorted(views[name] - truths[name]), sorted(truths[name] - views[name]))
+            for name in views
+            if views[name] != truths[name]
+        }
+        assert not wrong, f"{context} they see otherwise (too many, too few): {wrong}"

@@ -21,7 +21,8 @@ from openelb_bgp.model.meta import EMPTY, Kind, Meta
 from openelb_bgp.model.pools import Protocol
 from openelb_bgp.model.services import Endpoint, EndpointSlice, Ingress, Service
 from openelb_bgp.model.snapshot import Snapshot
-from tests.simulated_lan import NIC, Lan, Node
+from tests.simulated_lan import Lan
+from tests.simulated_node import NIC, Node
 from tests.unit.layer2_world import pool
 
 ADDRESSES = tuple(IPv4Address(f"192.168.200.{number}") for number in range(1, 13))
@@ -101,7 +102,7 @@ class Owners:
         answering = frozenset(
             address for other in self._others(node) for address in self._speakers[other.name].held
         )
-        now = self._lan.now + node.skew
+        now = node.clock.reads(self._lan.now)
         return Facts(node=node.name, now=now, links=(link,), members=members, answering=answering)
 
     def _others(self, node: Node) -> Iterator[Node]:

@@ -20,7 +20,11 @@ from .ranks import Ranking
 STABLE_SECONDS = 30.0
 """How long a node that came back serves without a break before it takes addresses from others."""
 TOGETHER_SECONDS = 5.0
-"""Nodes that began within so many seconds share at once, as on the first day."""
+"""Nodes that began within so many seconds share at once, as on the first day.
+
+Up to twice as late they wait for the longer. No two nodes know such a difference to the millisecond: were it
+to decide between now and half a minute, those that take it differently would disagree for so long.
+"""
 MOVES_WINDOW, MOST_MOVES = 180.0, 3
 """An address moves so often in so many seconds; at five, EVPN fabrics take it for a loop (RFC 7432, 15.1)."""
 
@@ -28,15 +32,18 @@ MOVES_WINDOW, MOST_MOVES = 180.0, 3
 def contest(able: Collection[str], stable_since: Mapping[str, float], *, now: float) -> Contest:
     """The contest among these nodes."""
     eldest = min((stable_since[node] for node in able), default=now)
-    young = {
-        node: stable_since[node] + STABLE_SECONDS
-        for node in able
-        if stable_since[node] - eldest > TOGETHER_SECONDS and now < stable_since[node] + STABLE_SECONDS
-    }
+    settles = {node: stable_since[node] + _wait(stable_since[node] - eldest) for node in able}
+    young = {node: at for node, at in settles.items() if now < at}
     everybody = frozenset(able)
     return Contest(
         able=everybody, settled=frozenset(everybody - young.keys()), until=min(young.values(), default=None)
     )
+
+
+def _wait(behind: float) -> float:
+    """Seconds for which a node serves before it is settled that began so long after the eldest."""
+    share = (behind - TOGETHER_SECONDS) / TOGETHER_SECONDS
+    return STABLE_SECONDS * min(1.0, max(0.0, share))
 
 
 class Choice(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ class Book:
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
+        self._doubtful: set[str] = set()
         self._parts = [0] * PARTS
         self._digest = 0
 
@@ -47,15 +48,36 @@ class Book:
     def keep(self, nodes: Collection[str]) -> None:
         """Forget all others."""
         for node in self._held.keys() - set(nodes):
-            self._stamp(self._held.pop(node).record)
+            gone = self._held.pop(node)
+            if node in self._doubtful:
+                self._doubtful.discard(node)
+            else:
+                self._stamp(gone.record)
+
+    def doubt(self, *, but: str) -> None:
+        """Our clock has not told how long they are held: let others tell of their ages anew, except of `but`.
+
+        Until then they are held all the same, but count in no digest, and nobody is told of them.
+        """
+        for node in self._held.keys() - self._doubtful - {but}:
+            self._stamp(self._held[node].record)
+            self._doubtful.add(node)
+
+    @property
+    def doubts(self) -> bool:
+        """Whether there are such."""
+        return bool(self._doubtful)
 
     def take(self, record: Record, now: float) -> bool:
-        """Hold it if it is newer; says whether it was."""
+        """Hold it if it is newer, or if the one that is held is doubted; says whether it is held now."""
         known = self._held.get(record.node)
-        if known is not None and record.order <= known.record.order:
-            return False
+        is_doubtful = record.node in self._doubtful
         if known is not None:
-            self._stamp(known.record)
+            if record.order < known.record.order or (record.order == known.record.order and not is_doubtful):
+                return False
+            if not is_doubtful:
+                self._stamp(known.record)
+        self._doubtful.discard(record.node)
         self._held[record.node] = Held(record, now)
         self._stamp(record)
         return True
@@ -65,12 +87,16 @@ class Book:
         self._parts[_part_of(record.node)] ^= stamp
         self._digest ^= stamp
 
-    def differing(self, parts: Sequence[int], now: float) -> Iterator[Record]:
-        """The records in those parts that differ from another's, as they are to be told now."""
+    def differing(self, parts: Sequence[int], to: str, now: float) -> Iterator[Record]:
+        """The records in those parts that differ from those of the node `to`, as it is to be told now.
+
+        Its own is among them even if it is doubted: perhaps it has to outdo it.
+        """
         other = {
             index for index, (ours, its) in enumerate(zip(self.parts, parts, strict=True)) if ours != its
         }
-        return self.told((name for name in sorted(self._held) if _part_of(name) in other), now)
+        sure = self._held.keys() - (self._doubtful - {to})
+        return self.told((name for name in sorted(sure) if _part_of(name) in other), now)
 
     def told(self, nodes: Iterable[str], now: float) -> Iterator[Record]:
         """The records of these nodes, as they are to be told now."""

@@ -134,11 +134,14 @@ class Membership:
         self._open.clear()
         self._hello.start_anew(now)
         self._hello.timing = self._timing
+        is_absence = late >= self._timing.bound * _PAUSES
         for lane in self._lanes.values():
             lane.start_anew(now)
-            if late >= self._timing.bound * _PAUSES:
+            if is_absence:
                 lane.stable_since = None
                 lane.alive = False
+        if is_absence:
+            self._sharing.doubt()
         self._void, self._void_at, self._sharing.agrees = True, now, False
         self._patience = self._timing.bound
         self._changed(now, urgent=True)
@@ -357,7 +360,7 @@ class Membership:
             self._send(route, datagram.sender, summary, to_boot=datagram.boot)
 
     def _make_up(self, now: float, datagram: Datagram, parts: Sequence[int], route: Route) -> None:
-        for news in self._sharing.lacking(parts, now):
+        for news in self._sharing.lacking(parts, datagram.sender, now):
             self._send(route, datagram.sender, news, to_boot=datagram.boot)
 
     def _learn(self, now: float, records: Iterable[Record]) -> None:

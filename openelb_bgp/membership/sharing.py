@@ -68,6 +68,10 @@ class Sharing:
             for node in known.keys() - self._peers:
                 del known[node]
 
+    def doubt(self) -> None:
+        """We were away, by a clock that others need not have: what records say of time may be wrong."""
+        self._book.doubt(but=self._node)
+
     def runs(self, node: str, boot: int) -> None:
         """That process runs there now: it has answered a question of ours."""
         self._boots[node] = boot
@@ -103,14 +107,15 @@ class Sharing:
         self._summary_at[sender] = now + (self._timing.retry if void else self._timing.slow)
         return Summary(self._book.parts)
 
-    def lacking(self, parts: Sequence[int], now: float) -> Iterator[News]:
-        """What whoever has these parts does not have, or not as we do."""
-        for records in packed(list(islice(self._book.differing(parts, now), _MOST_AT_ONCE))):
+    def lacking(self, parts: Sequence[int], to: str, now: float) -> Iterator[News]:
+        """What the node `to`, which has these parts, does not have, or not as we do."""
+        for records in packed(list(islice(self._book.differing(parts, to, now), _MOST_AT_ONCE))):
             yield News(records)
 
     def learn(self, records: Iterable[Record], now: float) -> Learnt:
         """Take what is new."""
         anything = outdone = False
+        doubted = self._book.doubts
         moved: set[str] = set()
         for record in records:
             if record.node == self._node:
@@ -122,6 +127,7 @@ class Sharing:
                     self._boots[record.node] = record.boot
                     if before is None or _places(before.record) != _places(record):
                         moved.add(record.node)
+        self.agrees = self.agrees or (doubted and not self._book.doubts)
         return Learnt(anything or outdone, frozenset(moved), outdone)
 
 

@@ -26,7 +26,7 @@ class View:
         self._since: dict[int, float] = {}
         self._boots: dict[int, int] = {}
         self._opinions: dict[str, tuple[Record, dict[int, dict[int, bool]]]] = {}
-        self._made: dict[str, tuple[object, Member]] = {}
+        self._made: dict[str, tuple[Held, object, Member]] = {}
         self._settled = False
         self.members = Members(since=now)
         self.review_at: float | None = None
@@ -144,8 +144,8 @@ class View:
             for subject in (subject_id(record.node, each.name) for each in record.interfaces)
         )
         known = self._made.get(record.node)
-        if known is not None and known[0] == (record.order, seen):
-            return known[1]
+        if known is not None and known[0] is one and known[1] == seen:
+            return known[2]
         made = Member(
             node=record.node,
             interfaces={
@@ -163,7 +163,7 @@ class View:
             void=record.void,
             instance=record.boot,
         )
-        self._made[record.node] = ((record.order, seen), made)
+        self._made[record.node] = (one, seen, made)
         return made
 
 

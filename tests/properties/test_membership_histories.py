@@ -1,22 +1,19 @@
 """Membership on simulated LANs: whatever happened, a while after it is over everybody agrees on the truth."""
 
-import random
-from collections.abc import Callable
-
 import pytest
 
 from openelb_bgp.membership.core import Membership
 from openelb_bgp.membership.timing import Timing
 from openelb_bgp.model.members import Members
 from tests.properties.seeds import TIMES, seeded
-from tests.simulated_lan import Lan, Node
-
-BOUND = 4.0
-"""Seconds of quiet after which everybody sees the truth, at the default timing."""
+from tests.simulated_histories import BOUND, live_through
+from tests.simulated_lan import Lan
+from tests.simulated_node import Node
+from tests.simulated_weather import Weather
 
 
 def _steady(count: int, *, seed: int, loss: float = 0.0, codec: bool = False) -> Lan:
-    lan = Lan(count, seed=seed, loss=loss, codec=codec)
+    lan = Lan(count, seed=seed, weather=Weather(loss=loss), codec=codec)
     lan.start_all()
     lan.run_until_true(most=BOUND)
     lan.run(2.5)
@@ -150,9 +147,7 @@ def test_a_process_that_starts_again_under_its_name_is_never_dead_and_another_in
 
 def test_a_goodbye_is_heard_by_all_at_once_and_the_leaving_answers_on() -> None:
     lan = _steady(10, seed=10)
-    leaving = lan.nodes[0]
-    assert leaving.core is not None
-    leaving.core.leave(lan.now + leaving.skew)
+    lan.say_goodbye(lan.nodes[0])
     lan.run(0.05)
     said = [node.core.members.others["node-0"].leaving for node in lan.nodes[1:] if node.core is not None]
     assert said == [True] * 9 and lan.views() == lan.truths()
@@ -189,6 +184,33 @@ def test_the_smaller_part_of_a_partition_says_that_it_has_just_come_back() -> No
     assert [_stable_for(lan, node) < BOUND for node in lan.nodes] == [True, False, False, False, False]
 
 
+@pytest.mark.parametrize("seconds", [1.0, 60.0])
+def test_a_clock_that_jumps_makes_nobody_older(seconds: float) -> None:
+    """Else its node would take others for settled who are not, and leave addresses to them."""
+    lan = _steady(3, seed=3)
+    lan.run(10)
+    lan.jump(lan.nodes[0], seconds)
+    lan.run_until_true(most=BOUND)
+    lan.run(2)
+    assert [_stable_for(lan, node) > 10 for node in lan.nodes] == [False, True, True]
+
+
+def test_who_was_away_tells_a_new_process_of_the_one_before() -> None:
+    """Though it knows no more how old that is: only who hears of it can outdo it."""
+    lan = _steady(2, seed=2)
+    away, other = lan.nodes
+    lan.start(other)
+    lan.run(BOUND)
+    before = _instance(away, other.name)
+    lan.pause(away)
+    lan.jump(away, 60)
+    lan.start(other)
+    lan.run(0.3)
+    lan.resume(away)
+    lan.run(BOUND)
+    assert (lan.views(), _instance(away, other.name) != before) == (lan.truths(), True)
+
+
 def _stable_for(lan: Lan, node: Node) -> float:
     """Seconds, as all others are told."""
     told = set()
@@ -196,7 +218,7 @@ def _stable_for(lan: Lan, node: Node) -> float:
         if other is not node and other.core is not None:
             since = other.core.members.others[node.name].interfaces["eth1"].stable_since
             assert since is not None
-            told.add(round(lan.now + other.skew - since, 1))
+            told.add(round(other.clock.reads(lan.now) - since, 1))
     assert max(told) - min(told) < 0.2
     return max(told)
 
@@ -218,87 +240,12 @@ def _deaths(lan: Lan) -> list[tuple[str, str]]:
     return found
 
 
-Fault = Callable[[Lan, random.Random], None]
-
-
-def _kill(lan: Lan, dice: random.Random) -> None:
-    lan.kill(dice.choice(lan.nodes))
-
-
-def _start(lan: Lan, dice: random.Random) -> None:
-    node = dice.choice(lan.nodes)
-    node.paused = False
-    lan.start(node)
-
-
-def _pause(lan: Lan, dice: random.Random) -> None:
-    lan.pause(dice.choice(lan.nodes))
-
-
-def _resume(lan: Lan, dice: random.Random) -> None:
-    lan.resume(dice.choice(lan.nodes))
-
-
-def _cut(lan: Lan, dice: random.Random) -> None:
-    dice.choice(lan.nodes).nic_cut ^= True
-
-
-def _split(lan: Lan, dice: random.Random) -> None:
-    lan.partition({node.name: dice.randrange(2) for node in lan.nodes} if dice.random() < 0.5 else {})
-
-
-def _one_way(lan: Lan, dice: random.Random) -> None:
-    lan.make_deaf({tuple(node.name for node in dice.sample(lan.nodes, 2)) for _ in range(3)})  # type: ignore[misc]
-
-
-def _management(lan: Lan, dice: random.Random) -> None:
-    lan.has_management = dice.random() < 0.5
-
-
-FAULTS: tuple[Fault, ...] = (
-    _kill,
-    _start,
-    _start,
-    _pause,
-    _resume,
-    _resume,
-    _cut,
-    _split,
-    _one_way,
-    _management,
-)
-
-
-def live_through(
-    seed: int, *, count: int, faults: int, loss: float = 0.0, prepare: Callable[[Lan], None] | None = None
-) -> Lan:
-    """A history of random faults, at the end of which every link works both ways and nobody is paused.
-
-    `prepare` sees the LAN before anybody has started.
-    """
-    dice = random.Random(seed)
-    lan = Lan(count, seed=seed, loss=loss, delay=dice.choice([(0.0001, 0.001), (0.001, 0.05)]))
-    if prepare is not None:
-        prepare(lan)
-    lan.start_all(within=dice.choice([0.1, 5.0]))
-    for _ in range(faults):
-        lan.run(dice.choice([0.05, 0.3, 1.0, 4.0]) * dice.random())
-        dice.choice(FAULTS)(lan, dice)
-    lan.loss, lan.has_management = 0.0, True
-    lan.make_deaf(())
-    lan.partition({})
-    for node in lan.nodes:
-        if node.paused:
-            lan.resume(node)
-    return lan
-
-
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
 def test_after_any_history_everybody_agrees_within_the_bound(count: int) -> None:
     # Half a minute of one core for all sizes.
     for seed in range(240 * TIMES // count):
         with seeded(seed):
-            lan = live_through(seed, count=count, faults=12, loss=0.02)
+            lan = live_through(seed, count=count, faults=12)
             lan.run_until_true(most=BOUND)
             lan.run(4)
             assert lan.views() == lan.truths(), "did not stay in agreement"

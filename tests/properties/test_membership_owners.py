@@ -5,11 +5,10 @@ A node that is on no side but its own serves there alone; so on each side of a p
 
 import pytest
 
-from openelb_bgp.model.addresses import Address
 from tests.properties.seeds import TIMES, seeded
-from tests.properties.test_membership_histories import BOUND, live_through
+from tests.simulated_histories import BOUND, end_with_one_owner
 from tests.simulated_lan import Lan
-from tests.simulated_owners import ADDRESSES, Owners
+from tests.simulated_owners import Owners
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 9])
@@ -61,23 +60,4 @@ def test_each_side_of_a_partition_has_its_owner_and_after_it_there_is_one(count:
 def test_after_any_history_there_is_one_owner_within_the_bound_and_stays_one(count: int) -> None:
     for seed in range(24 * TIMES // count):
         with seeded(seed):
-            _ends_with_one_owner(seed, count)
-
-
-def _ends_with_one_owner(seed: int, count: int) -> None:
-    made: list[Owners] = []
-
-    def prepare(lan: Lan) -> None:
-        asked: dict[Address, str] = {
-            address: f"node-{number % count}" for number, address in enumerate(ADDRESSES[:4])
-        }
-        made.append(Owners(lan, preferred=asked))
-
-    live_through(seed, count=count, faults=8, loss=0.02, prepare=prepare)
-    (owners,) = made
-    owners.run(BOUND)
-    owners.announce()
-    owners.expect_one_on_each_side("after the bound")
-    owners.run(40)
-    owners.announce()
-    owners.expect_one_on_each_side("when all are stable")
+            end_with_one_owner(seed, count=count, faults=8)
