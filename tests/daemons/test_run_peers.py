@@ -1,6 +1,7 @@
 """Ways to find and to speak to routers, by `run` on a node: gateways, link-local sessions, racks, weights."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -67,11 +68,12 @@ async def test_the_default_gateway_is_the_router_and_another_takes_its_place(
     ours.start()
     await routed(first, here.v4)
     assert sessions(ours) <= {first.v4} and kernel.next_hops(second, WEB) == []
+    moved = time.monotonic()
     here.run("ip", "route", "replace", "default", "via", second.v4)
     await routed(second, here.v4)
-    # The first stays for 30 s: a link that flaps must not cost a session.
-    assert kernel.next_hops(first, WEB) == [here.v4]
     await routed(first)
+    # A link that flaps must not cost a session: the first router has kept it for 30 s.
+    assert time.monotonic() - moved > 29
     await wait_until(lambda: sessions(ours) == {second.v4}, within=30, what="one session in the report")
 
 
@@ -95,7 +97,7 @@ async def test_an_ecmp_default_gives_a_session_per_gateway(
 async def test_a_link_local_gateway_carries_both_families(
     lan: Lan, ours: OpenElb, start_router: StartRouter
 ) -> None:
-    """As router advertisements announce it: an IPv6 session by the interface, IPv4 over it by RFC 8950."""
+    """The router advertises itself (RFC 4861): a session by the interface, over it IPv4 by RFC 8950."""
     here, leaf = lan.nodes[0], lan.routers[0]
     router = await start_router(leaf, neighbors={})
     router.configure(
@@ -104,7 +106,9 @@ async def test_a_link_local_gateway_carries_both_families(
         *("address-family ipv4 unicast", f"neighbor {link_local(here)} activate"),
         *("address-family ipv6 unicast", f"neighbor {link_local(here)} activate"),
     )
-    here.run("ip", "-6", "route", "add", "default", "via", link_local(leaf), "dev", "eth0")
+    # A host that forwards takes no router advertisements unless it is told to.
+    here.run("sysctl", "-q", "-w", "net.ipv6.conf.eth0.accept_ra=2")
+    router.configure("interface eth0", "ipv6 nd ra-interval 3", "no ipv6 nd suppress-ra")
     pool6 = eip("pool6", "2001:db8::1-2001:db8::e", default=True)
     both = service("both")
     both["spec"] |= {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]}
@@ -113,7 +117,8 @@ async def test_a_link_local_gateway_carries_both_families(
     ours.start()
     await routed(leaf, link_local(here), address=WEB)
     await routed(leaf, link_local(here), address="2001:db8::1")
-    assert sessions(ours) == {f"{link_local(leaf)}%eth0"}
+    neighbour = f"{link_local(leaf)}%eth0"
+    await wait_until(lambda: sessions(ours) == {neighbour}, within=30, what="the session in the report")
 
 
 def link_local(space: Namespace) -> str:
@@ -182,6 +187,8 @@ async def test_local_endpoints_are_weights_in_the_routers_kernel(
         legs = kernel.routes(leaf).get(WEB, [])
         return {leg["gateway"]: leg["weight"] for leg in legs if "gateway" in leg and "weight" in leg}
 
-    await wait_until(lambda: len(weights()) == 2, within=60, what="both nodes")
-    found = weights()
-    assert found[lan.routers[1].v4] // found[here.v4] == 3
+    def thrice() -> bool:
+        found = weights()
+        return len(found) == 2 and found[lan.routers[1].v4] // found[here.v4] == 3
+
+    await wait_until(thrice, within=60, what="both nodes, one with three times the weight of the other")
