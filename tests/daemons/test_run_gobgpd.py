@@ -69,3 +69,17 @@ async def test_run_that_withdraws_on_exit_takes_its_routes_and_its_gobgpd_with_i
     left = [line for line in ours.space.run("ss", "-H", "-xlnp").splitlines() if "gobgpd" in line]
     assert left == []
     assert lan.nodes[0].pids() == ()
+
+
+async def test_gobgpds_api_is_open_where_that_is_asked_for_and_a_warning_says_what_it_means(
+    lan: Lan, router: Frr, tmp_path: Path
+) -> None:
+    ours = OpenElb(lan.nodes[0], tmp_path, "--api-hosts", "127.0.0.1:50051")
+    ours.write("good", *cluster(lan))
+    ours.start()
+    await _announces(ours, router)
+    listeners = [line.split()[3] for line in ours.space.run("ss", "-H", "-tln").splitlines()]
+    assert "127.0.0.1:50051" in listeners
+    (said,) = ours.logged("flag_given", flag="--api-hosts")
+    assert (said["level"], "owns your routes" in str(said)) == ("warning", True)
+    ours.daemon.end()
