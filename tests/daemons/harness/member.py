@@ -77,6 +77,7 @@ class Member:
         members = self.membership.members
         return {
             "void": members.void,
+            "void_changed": members.since,
             "own": {name: one.alive for name, one in members.own.items()},
             "alive": sorted(
                 name for name, one in members.others.items() if any(e.alive for e in one.interfaces.values())
