@@ -61,5 +61,6 @@ def strangers(
                 ref(Kind.EIP, one.pool),
                 Reason.VRID_IN_USE,
                 f"somebody else on {one.interface} uses VRID {one.vrid} for IPv{one.version}, a cluster "
-                "or a router; both go on beside each other: name free ones in spec.vip.virtualRouterIds",
+                "or a router: name free ones in spec.vip.virtualRouterIds; until then both go on beside each "
+                "other with keepalived 2.2, and only one of them with 2.3",
             )
