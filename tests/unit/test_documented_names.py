@@ -44,7 +44,7 @@ _FLAG = re.compile(r"(?<!\S)(--[a-z][a-z0-9-]*|-[a-zA-Z])(?![\w-])")
 _LINK = re.compile(r"(?<!!)\[[^\]\[]*\]\(([^()\s#]+)(?:#[^()\s]*)?\)")
 _TARGET = re.compile(r"^([a-z][a-z-]*):.*?## ", re.MULTILINE)
 _ROOMS = ("bench", "docs", "hack", "lab", "manifests", "openelb_bgp", "pages", "protos", "tests")
-_PATH = re.compile(rf"(?:{'|'.join(_ROOMS)})/[\w./*-]*")
+_PATH = re.compile(rf"(?<!\w)(?:{'|'.join(_ROOMS)})/[\w./*-]*")
 
 
 class Named(NamedTuple):
