@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
 from openelb_bgp.membership.codec import Dropped
-from openelb_bgp.membership.core import Membership, Outgoing, Stale
+from openelb_bgp.membership.core import Membership, Stale
 from openelb_bgp.membership.lanes import NODE_LANE, Route
 from openelb_bgp.membership.messages import Datagram, News
+from openelb_bgp.membership.outbox import Outgoing
 from openelb_bgp.membership.timing import Timing
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.members import Members

@@ -4,37 +4,29 @@ Whoever owns it hands over what arrives, calls `poll` at `wake_at` and after wha
 sends what `take` gives. Sockets, keys and the clock are its owner's matter. `now` is seconds on one monotonic
 clock.
 
-Here it is decided whom to ask, by which way, and what follows from an answer or from none. What nodes tell
-each other of themselves is kept in `sharing`. By the node's own lane, NODE_LANE, nodes learn of each other's
-interfaces and make up for lost news; who is alive is decided on the lanes of interfaces alone.
+Here it is decided what follows from an answer, or from none, and what a node may believe. Whom to ask is
+decided in `questions`, and what nodes tell each other of themselves is kept in `sharing`. Who is alive is
+decided on the lanes of interfaces alone.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
-
-import msgspec
 
 from openelb_bgp.lib.instants import soonest
 from openelb_bgp.model.addresses import Address
 from openelb_bgp.model.members import Members
 
-from .lanes import NODE_LANE, Lane, LocalInterface, Route
-from .messages import Ack, Body, Datagram, News, Ping, Record, Summary, subject_id
+from .lanes import NODE_LANE, Lane, LocalInterface, Route, by_addresses, ways_to
+from .messages import Ack, Datagram, News, Ping, Record, Summary, subject_id
+from .outbox import Outbox, Outgoing
+from .questions import Questions
 from .sharing import Sharing
 from .timing import Timing
 from .view import View
-from .watch import Place, Target, Watch
+from .watch import Watch
 
 _LOOK_SECONDS = 1e-4
 _PAUSES = 0.5
 """How much of the time in which others give us up a pause may last before it counts as an absence."""
-
-
-class Outgoing(NamedTuple):
-    """A datagram to be sent."""
-
-    route: Route
-    datagram: Datagram
 
 
 class Stale(Exception):
@@ -49,13 +41,11 @@ class Membership:
         self._boot = boot
         self._timing = timing
         self._sharing = Sharing(node, boot, timing)
+        self._outbox = Outbox(node, boot, self._sharing)
         self._view = View(timing, now)
-        self._hello = Watch(node, timing)
+        self._questions = Questions(node, timing, now)
         self._lanes: dict[str, Lane] = {}
         self._peers: Mapping[str, tuple[Address, ...]] | None = None
-        self._open: dict[int, tuple[str, tuple[str, str]]] = {}
-        self._sequence = 0
-        self._out: list[Outgoing] = []
         self._leaving = False
         self._keyed = False
         self._void = True
@@ -65,8 +55,7 @@ class Membership:
         self._look_at: float | None = now
         self._promised: float | None = None
         self._touched = True
-        self._wander = 0
-        self._wander_at = now
+        self._answered = False
 
     @property
     def members(self) -> Members:
@@ -93,7 +82,7 @@ class Membership:
             self._sharing.author.tell_anew()
         self._keyed = keyed
         self._sharing.keep((peers or {}).keys())
-        self._hello.aim((Place(node, "", found[0]) for node, found in (peers or {}).items() if found), now)
+        self._questions.aim(peers or {}, now)
         self._keep_lanes({one.name: one for one in interfaces}, now)
         self._aim(now)
         if peers and not keyed:
@@ -103,8 +92,7 @@ class Membership:
     def _keep_lanes(self, interfaces: Mapping[str, LocalInterface], now: float) -> None:
         for name in self._lanes.keys() - interfaces.keys():
             del self._lanes[name]
-        lanes = {NODE_LANE, *self._lanes}
-        self._open = {sequence: asked for sequence, asked in self._open.items() if asked[0] in lanes}
+        self._questions.keep(self._lanes)
         for name, local in sorted(interfaces.items()):
             if name in self._lanes:
                 self._lanes[name].becomes(local, now)
@@ -131,9 +119,7 @@ class Membership:
         if self._promised is None or now < self._promised + self._timing.interval:
             return
         late, self._promised = now - self._promised, None
-        self._open.clear()
-        self._hello.start_anew(now)
-        self._hello.timing = self._timing
+        self._questions.start_anew(now)
         is_absence = late >= self._timing.bound * _PAUSES
         for lane in self._lanes.values():
             lane.start_anew(now)
@@ -151,6 +137,7 @@ class Membership:
         """Do what is due."""
         self.notice(now)
         if not self._touched and self._promised is not None and now < self._promised:
+            self._put_off(now)
             return
         self._touched = self._void
         died = [watch.judge(now) for watch in self._watches()]
@@ -159,12 +146,18 @@ class Membership:
             self._look_at = now
         self._end_void(now)
         if self._keyed:
-            self._ask(now)
+            self._questions.ask(self._lanes, now, self._ping)
         looks_at = soonest(self._look_at, self._view.review_at)
         if looks_at is not None and now >= looks_at:
             self._look(now)
         self._tell(now)
         self._promised = self._next(now)
+
+    def _put_off(self, now: float) -> None:
+        """Once all have answered, nobody needs to be asked again before the next round."""
+        if self._answered and not any(watch.awaits for watch in self._watches()):
+            self._answered = False
+            self._promised = self._next(now)
 
     @property
     def wake_at(self) -> float | None:
@@ -174,11 +167,9 @@ class Membership:
     def _next(self, now: float) -> float | None:
         # After that a void ends only with a whole round, whose instants are the watches' to know.
         void_ends = self._void_at + self._patience if self._void else now
-        wakes = [watch.wake_at() for watch in self._watches()] if self._keyed else []
-        wander = self._wander_at if self._keyed and self._hello.ring else None
+        wakes = self._questions.wake_at(self._lanes) if self._keyed else ()
         return soonest(
             void_ends if void_ends > now else None,
-            wander,
             *wakes,
             self._sharing.author.wake_at(),
             self._look_at,
@@ -187,48 +178,18 @@ class Membership:
 
     def take(self) -> list[Outgoing]:
         """What is to be sent, each once."""
-        out, self._out = self._out, []
-        return out
+        return self._outbox.take()
 
     def _watches(self) -> list[Watch]:
-        return [self._hello, *(lane.watch for lane in self._lanes.values())]
+        return self._questions.watches(self._lanes)
 
-    def _ask(self, now: float) -> None:
-        for target in self._hello.due(now):
-            addresses = (self._peers or {})[target.place.node]
-            address = addresses[target.misses % len(addresses)]
-            self._ping(Route(NODE_LANE, address), target, self._hello, now)
-        for name, lane in self._lanes.items():
-            for target in lane.watch.due(now):
-                place = target.place
-                self._ping(Route(name, place.address, place.source), target, lane.watch, now)
-        if now >= self._wander_at:
-            self._wander_at = now + self._timing.slow
-            self._ask_anybody()
-
-    def _ping(self, route: Route, target: Target, watch: Watch, now: float) -> None:
-        sequence = self._send(route, target.place.node, Ping(self._sharing.digest))
-        self._open[sequence] = (route.lane, target.place.key)
-        target.asked(sequence, now, watch.timing)
-        if len(self._open) > 64 + 32 * len(watch.targets):
-            # Whatever was never answered is of no use any more.
-            self._open = dict(list(self._open.items())[len(self._open) // 2 :])
-
-    def _ask_anybody(self) -> None:
-        """One of all in turn: so news also gets to where no neighbour's neighbour tells it soon."""
-        ring = self._hello.ring
-        if not ring:
-            return
-        # A stride that has nothing to do with the ring's neighbourhoods.
-        self._wander = (self._wander + 1 + len(ring) * 3 // 8) % len(ring)
-        place = ring[self._wander]
-        sequence = self._send(Route(NODE_LANE, place.address), place.node, Ping(self._sharing.digest))
-        self._open[sequence] = (NODE_LANE, place.key)
+    def _ping(self, route: Route, node: str) -> int:
+        return self._outbox.put(route, node, Ping(self._sharing.digest))
 
     def _end_void(self, now: float) -> None:
         if self._void and self._has_heard_enough(now):
             self._void = self._starting = False
-            self._hello.timing = msgspec.structs.replace(self._timing, interval=self._timing.slow)
+            self._questions.calm_down()
             self._changed(now, urgent=True)
             self._look_at = now
         for lane in self._lanes.values():
@@ -269,30 +230,8 @@ class Membership:
             news = self._sharing.own_news(now)
             for node in self._peers or {}:
                 if self._sharing.boot_of(node):
-                    ways = self._ways(node)
-                    self._send(ways[attempt % len(ways)], node, news)
-
-    def _ways(self, node: str) -> Sequence[Route]:
-        """How to reach a node: by a LAN in common first, then by its Node's addresses."""
-        places = [
-            Route(name, place.address, place.source)
-            for name, lane in self._lanes.items()
-            for place in lane.watch.places_of(node)
-        ]
-        return [*places, *(Route(NODE_LANE, address) for address in (self._peers or {})[node])]
-
-    def _send(self, route: Route, node: str, body: Body, *, to_boot: int | None = None) -> int:
-        self._sequence += 1
-        datagram = Datagram(
-            sender=self._node,
-            boot=self._boot,
-            to=node,
-            to_boot=self._sharing.boot_of(node) if to_boot is None else to_boot,
-            sequence=self._sequence,
-            body=body,
-        )
-        self._out.append(Outgoing(route, datagram))
-        return self._sequence
+                    ways = [*ways_to(node, self._lanes), *by_addresses((self._peers or {})[node])]
+                    self._outbox.put(ways[attempt % len(ways)], node, news)
 
     # What arrives.
 
@@ -330,7 +269,7 @@ class Membership:
             subject = self._subject_at(datagram.sender, route.address)
             doubts = subject is not None and lane.ready and not self._void and subject not in lane.members
         ack = Ack(datagram.sequence, self._sharing.digest, doubts)
-        self._send(route, datagram.sender, ack, to_boot=datagram.boot)
+        self._outbox.put(route, datagram.sender, ack, to_boot=datagram.boot)
 
     def _subject_at(self, node: str, address: Address) -> int | None:
         held = self._sharing.held.get(node)
@@ -342,13 +281,16 @@ class Membership:
         return None
 
     def _hear(self, now: float, datagram: Datagram, ack: Ack, route: Route) -> None:
-        lane_name, key = self._open.pop(ack.echo, ("", ("", "")))
-        if key[0] != datagram.sender:
+        asked = self._questions.asked_by(ack.echo, datagram.sender)
+        if asked is None:
             raise Stale
+        lane_name, key = asked
         # That it answers a question of ours proves which process runs there now.
         self._sharing.runs(datagram.sender, datagram.boot)
-        watch = self._hello if lane_name == NODE_LANE else self._lanes[lane_name].watch
+        self._answered = True
+        watch = self._questions.hello
         if lane_name != NODE_LANE:
+            watch = self._lanes[lane_name].watch
             self._lanes[lane_name].was_answered(now)
         if watch.heard(key, ack.echo, doubts=ack.doubts, now=now):
             self._changed(now, urgent=False)
@@ -357,11 +299,11 @@ class Membership:
     def _compare(self, now: float, datagram: Datagram, digest: int, route: Route) -> None:
         summary = self._sharing.compare(datagram.sender, digest, void=self._void, now=now)
         if summary is not None:
-            self._send(route, datagram.sender, summary, to_boot=datagram.boot)
+            self._outbox.put(route, datagram.sender, summary, to_boot=datagram.boot)
 
     def _make_up(self, now: float, datagram: Datagram, parts: Sequence[int], route: Route) -> None:
         for news in self._sharing.lacking(parts, datagram.sender, now):
-            self._send(route, datagram.sender, news, to_boot=datagram.boot)
+            self._outbox.put(route, datagram.sender, news, to_boot=datagram.boot)
 
     def _learn(self, now: float, records: Iterable[Record]) -> None:
         learnt = self._sharing.learn(records, now)

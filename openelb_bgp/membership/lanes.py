@@ -4,7 +4,7 @@ Two interfaces are on one LAN if they have a subnet in common; those that have n
 link-local ones, if they also have the same name.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
@@ -130,6 +130,20 @@ class Lane:
         self.alive, self.since = alive, now
         self.stable_since = now if alive else None
         return True
+
+
+def ways_to(node: str, lanes: Mapping[str, Lane]) -> list[Route]:
+    """How to reach a node by the LANs that we have in common with it."""
+    return [
+        Route(name, place.address, place.source)
+        for name, lane in lanes.items()
+        for place in lane.watch.places_of(node)
+    ]
+
+
+def by_addresses(addresses: Iterable[Address]) -> list[Route]:
+    """How to reach a node by its Node's addresses."""
+    return [Route(NODE_LANE, address) for address in addresses]
 
 
 def places_on(local: LocalInterface, record: Record) -> Iterator[Place]:

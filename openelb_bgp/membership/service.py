@@ -7,7 +7,7 @@ What is decided about whom is the core's matter.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from math import inf
 
@@ -26,7 +26,8 @@ from . import metrics
 from .codec import Codec, Dropped
 from .core import Membership, Stale
 from .lanes import NODE_LANE, LocalInterface, Route
-from .sockets import Place, Sockets
+from .messages import Ping
+from .sockets import Arrived, Place, Sockets
 from .timing import LONGEST_PLAN, Timing
 
 log = structlog.get_logger(__name__)
@@ -79,7 +80,7 @@ class Heartbeats:
         self._silence = silence
         self._address = address
         self._codec = Codec(node)
-        self._sockets = Sockets(port, self._arrived, self._all_arrived)
+        self._sockets = Sockets(port, self._arrived)
         self._core = Membership(
             node,
             # Random, so that nothing recorded of an earlier process is believed. Never 0: that is unknown.
@@ -88,13 +89,13 @@ class Heartbeats:
             now=clock.monotonic(),
         )
         self._interval = timing.interval
+        self._answers_take = timing.answers_take
         self._peers: Mapping[str, tuple[Address, ...]] | None = None
         self._places: frozenset[Place] = frozenset()
         self._configured: Aim | None = None
         # When somebody was last heard with our key, and with another.
         self._heard: dict[str, float] = {}
         self._strange: dict[str, float] = {}
-        self._has_arrived, self._accepted = False, 0
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0
         self._dead = 0
@@ -159,14 +160,17 @@ class Heartbeats:
 
     def _flush(self) -> None:
         out = self._core.take()
+        if not out:
+            return
         for one in out:
             self._sockets.send(one.route, self._codec.encode(one.datagram))
         metrics.SENT.inc(len(out))
+        if any(isinstance(one.datagram.body, Ping) for one in out):
+            self._sockets.rest(self._answers_take)
 
     def _wake_at(self, at: float | None, now: float) -> None:
         if self._timer is not None:
-            if at is not None and self._due_at <= at:
-                # It comes too early at worst, and that costs less than another timer for each answer.
+            if at == self._due_at:
                 return
             self._timer.cancel()
             self._timer = None
@@ -174,10 +178,18 @@ class Heartbeats:
             self._due_at = at
             self._timer = asyncio.get_running_loop().call_later(max(0.0, at - now), self._tick)
 
-    def _arrived(self, route: Route, data: bytes) -> None:
-        now = self._clock.monotonic()
+    def _arrived(self, arrived: Sequence[Arrived]) -> None:
+        """Answer what has arrived together, and do what follows from it."""
         if self._is_forsaken():
             return
+        now = self._clock.monotonic()
+        accepted = sum([self._accept(route, data, now) for route, data in arrived])
+        if accepted:
+            metrics.RECEIVED.inc(accepted)
+            self._step(self._clock.monotonic())
+
+    def _accept(self, route: Route, data: bytes, now: float) -> bool:
+        """Hand a datagram over; whether it proved anything."""
         try:
             datagram = self._codec.decode(data)
             self._core.receive(now, datagram, route)
@@ -185,21 +197,12 @@ class Heartbeats:
             metrics.DROPPED.labels(dropped.reason).inc()
             if dropped.reason in ("signature", "no-key"):
                 self._suspect(dropped.claimed, route, now)
-            return
+            return False
         except Stale:
             metrics.DROPPED.labels("stale").inc()
-        else:
-            self._accepted += 1
-            self._heard[datagram.sender] = now
-        self._has_arrived = True
-
-    def _all_arrived(self) -> None:
-        """Answer what has arrived together, and do what follows from it."""
-        if self._has_arrived:
-            self._has_arrived = False
-            metrics.RECEIVED.inc(self._accepted)
-            self._accepted = 0
-            self._step(self._clock.monotonic())
+            return False
+        self._heard[datagram.sender] = now
+        return True
 
     def _suspect(self, claimed: str, route: Route, now: float) -> None:
         """Remember who speaks with another key: it says who it is, and comes from where that one is."""
@@ -216,6 +219,10 @@ class Heartbeats:
             return False
         return any(each.ip == address for one in member.interfaces.values() for each in one.addresses)
 
+    @property
+    def _has_no_problems(self) -> bool:
+        return not self._strange and self._sockets.is_complete
+
     def _strangers(self, now: float) -> list[str]:
         """Who speaks with another key, and not with ours."""
         return sorted(
@@ -225,7 +232,7 @@ class Heartbeats:
         )
 
     def _problems(self, now: float) -> tuple[Problem, ...]:
-        if not self._strange and self._sockets.is_complete:
+        if self._has_no_problems:
             return ()
         here = ref(Kind.NODE, self._node)
         found = [Problem.of(here, Reason.LISTEN_PORT_TAKEN, text) for text in self._sockets.errors.values()]
@@ -236,6 +243,8 @@ class Heartbeats:
 
     def _show(self, now: float, *, until: float) -> None:
         before = self.seen
+        if before.members is self._core.members and before.until == until and self._has_no_problems:
+            return
         self.seen = Seen(members=self._core.members, problems=self._problems(now), until=until)
         if self.seen.members is not before.members:
             self._count(self.seen.members)

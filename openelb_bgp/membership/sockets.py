@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
@@ -18,13 +18,20 @@ from .lanes import NODE_LANE, Route
 
 _LONGEST = 2048
 _AT_ONCE = 64
+_MOST_WAYS = 4096
 _RECEIVE_BUFFER = 1 << 20
 """Bytes: a flood of forged datagrams must not displace the few that count."""
 
-Heard = Callable[[Route, bytes], None]
-"""Takes where a datagram came from (and to which address of ours), and its bytes."""
-Told = Callable[[], None]
-"""Called once after some were heard that had come together."""
+
+class Arrived(NamedTuple):
+    """A datagram: where it came from, and to which address of ours, and its bytes."""
+
+    route: Route
+    data: bytes
+
+
+Heard = Callable[[list[Arrived]], None]
+"""Takes the datagrams that had come together, at least one."""
 
 
 class Place(NamedTuple):
@@ -41,11 +48,13 @@ class Sockets:
     `errors` says of each place why nothing can be heard there, with the remedy.
     """
 
-    def __init__(self, port: int, heard: Heard, told: Told) -> None:
+    def __init__(self, port: int, heard: Heard) -> None:
         self._port = port
         self._heard = heard
-        self._told = told
         self._open: dict[Place, socket.socket] = {}
+        self._ways: dict[Route, tuple[socket.socket, tuple[str | int, ...]] | None] = {}
+        self._rest: asyncio.TimerHandle | None = None
+        self._most = 1
         self.errors: dict[Place, str] = {}
 
     @property
@@ -55,6 +64,7 @@ class Sockets:
 
     def keep(self, places: Collection[Place]) -> None:
         """Have these open, as far as that can be done, and no others."""
+        self._ways.clear()
         for place in self._open.keys() - set(places):
             self._close(place)
         self.errors = {}
@@ -69,23 +79,49 @@ class Sockets:
 
     def close(self) -> None:
         """Close all."""
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
         self.keep(())
 
     def send(self, route: Route, data: bytes) -> None:
         """Send, if it can be: what is not sent counts as lost on the way."""
-        found = self._for(route)
-        if found is None:
-            return
-        place, one = found
-        with contextlib.suppress(OSError):
-            one.sendto(data, _socket_address(route.address, self._port, place.ifindex))
+        if route not in self._ways:
+            if len(self._ways) >= _MOST_WAYS:
+                self._ways.clear()
+            self._ways[route] = self._way(route)
+        way = self._ways[route]
+        if way is not None:
+            one, to = way
+            with contextlib.suppress(OSError):
+                one.sendto(data, to)
 
-    def _for(self, route: Route) -> tuple[Place, socket.socket] | None:
+    def _way(self, route: Route) -> tuple[socket.socket, tuple[str | int, ...]] | None:
         for place, one in self._open.items():
             is_of_lane = place.lane == route.lane and place.address.version == route.address.version
             if is_of_lane and (route.lane == NODE_LANE or route.source in (None, place.address)):
-                return place, one
+                return one, _socket_address(route.address, self._port, place.ifindex)
         return None
+
+    def rest(self, seconds: float) -> None:
+        """Hear nothing for so long, and then all that has come meanwhile at once.
+
+        The answers to what has just been asked arrive one by one, and to be woken for each costs more than
+        to read it.
+        """
+        if self._rest is None and self._open:
+            loop = asyncio.get_running_loop()
+            for one in self._open.values():
+                loop.remove_reader(one)
+            self._rest = loop.call_later(seconds, self._rested)
+
+    def _rested(self) -> None:
+        self._rest = None
+        arrived: list[Arrived] = []
+        for place, one in self._open.items():
+            asyncio.get_running_loop().add_reader(one, self._read, place)
+            arrived += self._received(place, one, _AT_ONCE)
+        self._tell(arrived)
 
     def _listen(self, place: Place) -> None:
         family = socket.AF_INET if place.address.version == 4 else socket.AF_INET6
@@ -99,18 +135,25 @@ class Sockets:
             one.bind(_socket_address(place.address, self._port, place.ifindex))
             # From here on our own may share the port; anybody else was found out by the bind before.
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            asyncio.get_running_loop().add_reader(one, self._read, place)
+            if self._rest is None:
+                asyncio.get_running_loop().add_reader(one, self._read, place)
         except OSError:
             one.close()
             raise
         self._open[place] = one
 
     def _read(self, place: Place) -> None:
-        self._read_all(place, self._open[place])
-        self._told()
+        # Mostly there is one, and to find that out by asking for another costs more than to read it.
+        arrived = list(self._received(place, self._open[place], self._most))
+        self._most = min(2 * self._most, _AT_ONCE) if len(arrived) == self._most else 1
+        self._tell(arrived)
 
-    def _read_all(self, place: Place, one: socket.socket) -> None:
-        for _ in range(_AT_ONCE):
+    def _tell(self, arrived: list[Arrived]) -> None:
+        if arrived:
+            self._heard(arrived)
+
+    def _received(self, place: Place, one: socket.socket, most: int) -> Iterator[Arrived]:
+        for _ in range(most):
             try:
                 data, source = one.recvfrom(_LONGEST)
             except BlockingIOError:
@@ -118,7 +161,7 @@ class Sockets:
             except OSError:
                 # An ICMP error to what was sent, or an interface that went: the silence speaks for itself.
                 continue
-            self._heard(Route(place.lane, read_address(source[0].partition("%")[0]), place.address), data)
+            yield Arrived(Route(place.lane, read_address(source[0].partition("%")[0]), place.address), data)
 
     def _close(self, place: Place) -> None:
         one = self._open.pop(place)

@@ -32,6 +32,11 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         return self.interval / 8
 
     @property
+    def answers_take(self) -> float:
+        """So long after a question whatever has come is heard at once. Deaths are told no later for it."""
+        return self.interval / 40
+
+    @property
     def suspicion(self) -> float:
         """After so much silence somebody else is looked at as well, in case that more are dead."""
         return self.interval * 2

@@ -6,7 +6,7 @@ the more are silent, so that a partition is seen in a few rounds and not node by
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf
+from math import ceil, inf
 from typing import NamedTuple
 
 from openelb_bgp.model.addresses import Address
@@ -53,6 +53,12 @@ class Target:
         self.misses = 0
         self._open: dict[int, float] = {}
         self._asked_at: float | None = None
+        self._round_at = now
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether it has answered, and owes no answer."""
+        return self.answers is True and not self.misses
 
     def silence(self, now: float) -> float:
         """Seconds since the latest answer, or else since the first question."""
@@ -64,6 +70,8 @@ class Target:
             self._open = {one: at for one, at in self._open.items() if now - at < 2 * timing.bound}
         self._open[sequence] = now
         self._asked_at = now
+        if not self.misses:
+            self._round_at = now
         self.misses += 1
         if self.answers is not False:
             pace = timing.retry
@@ -80,8 +88,14 @@ class Target:
         self.settled = True
         self.misses = 0
         if asked_at == self._asked_at:
-            self.next_at = asked_at + timing.interval
+            self.next_at = self._next_round(asked_at, timing)
         return True
+
+    def _next_round(self, asked_at: float, timing: Timing) -> float:
+        """When to ask next. A question that was repeated leaves the rounds where they are."""
+        begun = asked_at - self._round_at + timing.retry / 2
+        next_at = self._round_at + timing.interval * ceil(begun / timing.interval)
+        return min(next_at, asked_at + timing.interval)
 
     def judge(self, now: float, timing: Timing) -> bool:
         """Whether silence has just become death."""
@@ -150,15 +164,30 @@ class Watch:
         known.place = place
         return known
 
-    def due(self, now: float) -> Sequence[Target]:
-        """Whom to ask now: whoever is due, and with them who would be so in a moment.
+    def is_due(self, now: float) -> bool:
+        """Whether anybody is to be asked now."""
+        return any(one.next_at <= now + _SAME for one in self.targets.values())
 
-        So those who answer are soon asked together, and to ask and hear them costs fewer turns.
+    def begins_round(self, now: float) -> bool:
+        """Whether anybody is to be asked now who owes no answer."""
+        return any(one.is_fine and one.next_at <= now + _SAME for one in self.targets.values())
+
+    def due(self, now: float, *, ahead: float) -> Sequence[Target]:
+        """Whom to ask when anybody is asked: whoever is due, or will be in a moment.
+
+        Those who owe no answer are asked up to `ahead` seconds early.
         """
-        targets = self.targets.values()
-        if not any(one.next_at <= now + _SAME for one in targets):
-            return ()
-        return [one for one in targets if one.next_at <= now + self.timing.moment]
+        moment = self.timing.moment
+        return [
+            one
+            for one in self.targets.values()
+            if one.next_at <= now + (ahead if one.is_fine else moment) + _SAME
+        ]
+
+    @property
+    def awaits(self) -> bool:
+        """Whether somebody who is not held for dead still owes an answer."""
+        return any(one.misses and one.answers is not False for one in self.targets.values())
 
     def judge(self, now: float) -> bool:
         """Take note of who has been silent for too long; True if anybody is newly dead."""
