@@ -27,6 +27,7 @@ from .contention import Verdict, Yielded, adopted, is_heard, judge, nodes_by_mac
 from .first_probes import FirstProbes
 from .handover import Handover
 from .owned import Conflict, Ownership, Probed, Spot
+from .pace import Pace
 from .plan import PlanMemory
 from .plan import plan as make_plan
 from .planned import Layer2Plan, PlanOptions
@@ -83,6 +84,10 @@ class Layer2Announcer:
         self._unusable: dict[str, float] = {}
         self._account = Account()
         self._closing: asyncio.Event | None = None
+        self._let_go: set[Spot] = set()
+        # To answer for others than before costs something for all, and thousands may be taken over at once.
+        self._pace = Pace(_TICK)
+        self._is_unsettled = False
         metrics.COUNTS.of = self._responder
 
     @property
@@ -157,8 +162,15 @@ class Layer2Announcer:
             self._closing = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HANDOVER):
-                    await self._closing.wait()
+                    await self._until_let_go(self._closing)
         await self._responder.close()
+
+    async def _until_let_go(self, closing: asyncio.Event) -> None:
+        """Return once others have taken over everything."""
+        while not closing.is_set():
+            await self._clock.sleep(_TICK)
+            if self._pace.is_due(self._clock.monotonic()):
+                self._answer()
 
     async def _hand_over(self) -> None:
         """Go on with what time brings to those who wait for another."""
@@ -171,9 +183,9 @@ class Layer2Announcer:
                 for spot, mac in self._handover.to_tell(self._facts, now=now):
                     self._responder.remind(spot, mac)
             if self._handover.is_over(now):
-                self._choose()
-                self._answer()
-                self._wake()
+                self._settle()
+            elif self._pace.is_due(now):
+                self._catch_up()
 
     async def _look_for_rivals(self) -> None:
         """Ask for what is held, round by round."""
@@ -192,6 +204,7 @@ class Layer2Announcer:
         if memory is None or facts is None:
             return
         plan, now = memory.plan, self._clock.monotonic()
+        self._is_unsettled = False
         held = {
             spot: Ownership(_SELDOM) if spot in self._met and self._met[spot].is_foreign else how
             for spot, how in plan.held.items()
@@ -211,7 +224,25 @@ class Layer2Announcer:
         return {**self._owned, **leaving} if leaving else self._owned
 
     def _answer(self) -> None:
+        """Have that answered for from now on."""
+        if self._let_go:
+            self._owned = {spot: how for spot, how in self._owned.items() if spot not in self._let_go}
+            self._let_go.clear()
+        self._pace.did(self._clock.monotonic())
         self._responder.own(self._answered, leaving=self._handover.leaving.keys())
+
+    def _catch_up(self) -> None:
+        """Do what follows from what has been heard meanwhile."""
+        if self._is_unsettled:
+            self._settle()
+        else:
+            self._answer()
+
+    def _settle(self) -> None:
+        """Decide anew what to answer for, do so, and have that told."""
+        self._choose()
+        self._answer()
+        self._wake()
 
     def _review(self, plan: Layer2Plan, facts: Facts) -> None:
         """Forget what was met on the wire and holds no more."""
@@ -229,11 +260,11 @@ class Layer2Announcer:
             return
         now = self._clock.monotonic()
         if rival is not None and self._handover.heard(spot, rival, now=now):
-            self._answer()
+            self._follow(now)
         if spot not in self._owned:
             return
         if self._closing is not None:
-            self._let_go(spot, self._closing)
+            self._give_up(spot, self._closing)
             return
         placement = memory.plan.placements[spot.address]
         verdict = judge(placement, rival, facts, is_gateway=conflict.is_gateway)
@@ -260,9 +291,13 @@ class Layer2Announcer:
                 self._meet(spot, told.by_gateway(spot, mac), now)
             case Verdict.FOREIGN:
                 self._meet(spot, told.taken(spot, mac, announced=True), now)
-        self._choose()
-        self._answer()
-        self._wake()
+        self._is_unsettled = True
+        self._follow(now)
+
+    def _follow(self, now: float) -> None:
+        """Catch up, now or else in a moment with whatever else is heard until then."""
+        if self._pace.wants(now):
+            self._catch_up()
 
     def _may_be_news(self, spot: Spot, now: float) -> bool:
         """Whether a node that does not own the address may only not know so yet."""
@@ -271,11 +306,13 @@ class Layer2Announcer:
     def _meet(self, spot: Spot, said: Refused, now: float) -> None:
         self._met[spot] = Met(said, now + max(_REPORTED, 2 * self._rounds.seconds))
 
-    def _let_go(self, spot: Spot, closing: asyncio.Event) -> None:
+    def _give_up(self, spot: Spot, closing: asyncio.Event) -> None:
         """Somebody has taken over what this node leaves behind."""
-        self._owned = {one: how for one, how in self._owned.items() if one != spot}
-        self._answer()
-        if not self._owned:
+        self._let_go.add(spot)
+        if len(self._let_go) < len(self._owned):
+            self._follow(self._clock.monotonic())
+        else:
+            self._answer()
             closing.set()
 
 
