@@ -135,9 +135,13 @@ def _readdressed(before: ClaimBook, claims: Claims, changed: Claims) -> ByAddres
 
 
 def _by_address(claims: Claims) -> dict[Address, tuple[Claim, ...]]:
-    found: dict[Address, list[Claim]] = {}
+    found: dict[Address, tuple[Claim, ...]] = {}
     for key in sorted(claims):
-        for one in claims[key]:
+        of_service = claims[key]
+        for one in of_service:
             if not isinstance(one.pool, Refused):
-                found.setdefault(one.address, []).append(one)
-    return {address: tuple(sharing) for address, sharing in found.items()}
+                # Nearly every Service has one address, and that by itself: the tuple is there already.
+                alone = of_service if len(of_service) == 1 else (one,)
+                sharing = found.get(one.address)
+                found[one.address] = alone if sharing is None else (*sharing, one)
+    return found

@@ -22,7 +22,7 @@ def ordered(nodes: Iterable[str], address: Address) -> tuple[str, ...]:
     return tuple(sorted(nodes, key=lambda node: rank(node, address)))
 
 
-class _Best(msgspec.Struct, frozen=True):
+class _Best(msgspec.Struct, frozen=True, gc=False):
     """The first of some nodes for one address; empty for none."""
 
     among: frozenset[str]

@@ -23,7 +23,8 @@ _IPVS = (
 
 def service_ref(key: Key) -> ObjectRef:
     """The reference to a Service."""
-    return ref(Kind.SERVICE, key.name, namespace=key.namespace)
+    # Not `ref`: with its Key that is twice as large, and there is one of each Service.
+    return ObjectRef(Kind.SERVICE, key)
 
 
 def owned(since: Mapping[Spot, str]) -> tuple[OwnedAddress, ...]:

@@ -220,7 +220,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, order=True):
         return cls(object=str(ref), reason=reason.value, message=message)
 
 
-class OwnedAddress(msgspec.Struct, frozen=True, kw_only=True, order=True, omit_defaults=True):
+class OwnedAddress(msgspec.Struct, frozen=True, kw_only=True, order=True, omit_defaults=True, gc=False):
     """An address that a node answers for on one of its interfaces, whose MAC stands in `interfaces`."""
 
     address: str
