@@ -1,5 +1,6 @@
 """The ways in which a node of the LAN is struck, for `failover.py`; each mends the node again."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,10 +30,14 @@ def speaker_killed(lab: Lab, node: str) -> Iterator[None]:
 
 @contextmanager
 def keepalived_killed(lab: Lab, node: str) -> Iterator[None]:
-    """SIGKILL for a node's keepalived, parent and children; its sidecar starts it again by itself."""
+    """SIGKILL for a node's keepalived, parent and children; its sidecar starts it again by itself.
+
+    They stand still first: whoever saw another die could otherwise resign in good order.
+    """
     victims = lab.keepalived(node)
     expect(bool(victims), expected=f"a keepalived in {node}", seen="none")
-    for victim in victims:
-        victim.kill()
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for victim in victims:
+            victim.kill(number)
     yield
     await_value(lambda: lab.keepalived(node), bool, expected=f"a new keepalived in {node}")
