@@ -85,7 +85,7 @@ bench:  ## measure against the bounds that we hold ourselves to (minutes)
 	@hack/as-root $(PYTHON) -m bench
 
 .PHONY: simulate
-simulate:  ## thousands of random histories of LANs, and LANs of 10, 100 and 500 nodes, in virtual time (an hour)
+simulate:  ## thousands of random histories of LANs, and LANs of 10, 100 and 500 nodes, in virtual time (hours)
 	@hack/setup python
 	@$(PYTHON) -m bench.heartbeats
 	@$(PYTHON) -m bench.histories

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 
 from tests.simulated_histories import FAULTS, WITH_SUSPENSIONS, Fault, end_with_one_owner
 
+_PASSING = 1.0
+"""Seconds within which an address goes from one living node to another."""
+
 
 def histories(count: int, seeds: range, *, faults: int, kinds: Sequence[Fault]) -> int:
     """Live through them all, and say how many broke the promise."""
@@ -18,7 +21,7 @@ def histories(count: int, seeds: range, *, faults: int, kinds: Sequence[Fault]) 
     broken = 0
     for seed in seeds:
         try:
-            end_with_one_owner(seed, count=count, faults=faults, kinds=kinds, seen=seen)
+            end_with_one_owner(seed, count=count, faults=faults, kinds=kinds, seen=seen, passing=_PASSING)
         except AssertionError as error:
             broken += 1
             print(f"{count} nodes, seed {seed}: {error}", flush=True)

@@ -151,10 +151,12 @@ def end_with_one_owner(
     faults: int,
     kinds: Sequence[Fault] = FAULTS,
     seen: Counter[str] | None = None,
+    passing: float = 0.0,
 ) -> None:
     """A history after which all agree within the bound, and each address has one owner, for good.
 
-    Some addresses ask for a node. Fails where it is otherwise.
+    Some addresses ask for a node. Fails where it is otherwise, and after `passing` seconds more still is: an
+    address may just be going to a node that has served for long enough now.
     """
     made: list[Owners] = []
 
@@ -169,6 +171,8 @@ def end_with_one_owner(
     owners.run(BOUND)
     lan.expect_truth("after the bound")
     owners.announce()
+    if passing and not owners.has_one_on_each_side():
+        owners.run(passing)
     owners.expect_one_on_each_side("after the bound")
     owners.run(40)
     lan.expect_truth("when all are stable")

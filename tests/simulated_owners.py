@@ -80,6 +80,14 @@ class Owners:
             count = {tuple(sorted(side)): sum(name in side for name in names) for side in sides}
             assert set(count.values()) <= {1}, f"{context}: {address} is held by {names}; sides: {count}"
 
+    def has_one_on_each_side(self) -> bool:
+        """Whether that would not fail."""
+        try:
+            self.expect_one_on_each_side("")
+        except AssertionError:
+            return False
+        return True
+
     def _look(self) -> None:
         for node in self._lan.running():
             assert node.core is not None
