@@ -24,6 +24,9 @@ BY_V6 = ("fd00:10::11", "fd00:10::12", "fd00:10::13")
 @pytest.fixture(scope="module")
 def lab(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     with held_deployment(engine, "ecmp", tmp_path_factory.mktemp("clab")) as deployment:
+        # Requests before that would be spread over the nodes that are there.
+        deployment.await_next_hops(ROUTERS, V4, BY_V4)
+        deployment.await_next_hops(ROUTERS, V6, BY_V6)
         yield deployment
 
 
