@@ -5,12 +5,10 @@ Sources: rtnetlink(7), linux/rtnetlink.h.
 
 import struct
 import threading
-from types import TracebackType
-from typing import Self
 
 from lab.errors import LabError
 from lab.namespaces import Namespace
-from lab.rtnetlink import Listener, attributes, messages
+from lab.rtnetlink import Follower, Listener, attributes, messages
 
 _RTMGRP_IPV4_ROUTE = 0x40
 _BUFFER = 256 * 1024 * 1024
@@ -21,29 +19,20 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 _NEXT_HOP = struct.Struct("=HBBi")
 
 
-class Arrivals:
+class Arrivals(Follower):
     """Follows a namespace's IPv4 routes of protocol BGP while it is entered; thread-safe.
 
     Addresses are the routes' destinations as big-endian integers; instants are on the monotonic clock.
     """
 
     def __init__(self, space: Namespace) -> None:
-        self._listener = Listener(space, groups=_RTMGRP_IPV4_ROUTE, take=self._note, buffer=_BUFFER)
+        super().__init__(Listener(space, groups=_RTMGRP_IPV4_ROUTE, take=self._note, buffer=_BUFFER))
         self._at: dict[int, float] = {}
         self._last: dict[int, tuple[float, bytes]] = {}
         self._gone, self._gone_at = 0, 0.0
         self._awaited: tuple[int, int] | None = None
         self._target: int | None = None
         self._reached = threading.Event()
-
-    def __enter__(self) -> Self:
-        self._listener.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._listener.__exit__(kind, error, trace)
 
     def count(self) -> int:
         """How many routes there are, of those that came while this listened."""

@@ -1,11 +1,9 @@
 """When a namespace gets an address that it had not, as its kernel tells. Source: linux/if_addr.h."""
 
 from ipaddress import ip_address
-from types import TracebackType
-from typing import Self
 
 from lab.namespaces import Namespace
-from lab.rtnetlink import Listener, attributes, messages
+from lab.rtnetlink import Follower, Listener, attributes, messages
 
 _RTMGRP_IPV4_IFADDR = 0x10
 _NEW_ADDRESS = 20
@@ -13,21 +11,12 @@ _IFA_LOCAL = 2
 _IFADDRMSG_BYTES = 8
 
 
-class Gained:
+class Gained(Follower):
     """Follows a namespace's IPv4 addresses while it is entered."""
 
     def __init__(self, space: Namespace) -> None:
-        self._listener = Listener(space, groups=_RTMGRP_IPV4_IFADDR, take=self._note)
+        super().__init__(Listener(space, groups=_RTMGRP_IPV4_IFADDR, take=self._note))
         self._found: list[tuple[str, float]] = []
-
-    def __enter__(self) -> Self:
-        self._listener.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._listener.__exit__(kind, error, trace)
 
     def gained(self) -> tuple[tuple[str, float], ...]:
         """Each address that came so far, and when (monotonic clock, seconds), in their order."""

@@ -8,11 +8,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from types import TracebackType
 from typing import Self
 
 from lab.namespaces import Namespace
-from lab.rtnetlink import Listener, attributes, messages
+from lab.rtnetlink import Follower, Listener, attributes, messages
 
 _RTMGRP_NEIGH = 0x4
 _NEW_NEIGHBOUR = 28
@@ -40,24 +39,18 @@ def forget(space: Namespace, interface: str = "eth1") -> None:
     space.run("ip", "neighbour", "flush", "dev", interface)
 
 
-class Learning:
+class Learning(Follower):
     """Follows a namespace's neighbour table while it is entered."""
 
     def __init__(self, space: Namespace) -> None:
         self._space = space
-        self._listener = Listener(space, groups=_RTMGRP_NEIGH, take=self._note)
+        super().__init__(Listener(space, groups=_RTMGRP_NEIGH, take=self._note))
         self._known: dict[str, str] = {}
         self._learned: list[Learned] = []
 
     def __enter__(self) -> Self:
         self._known.update(neighbours(self._space))
-        self._listener.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._listener.__exit__(kind, error, trace)
+        return super().__enter__()
 
     def learned(self) -> tuple[Learned, ...]:
         """Every change of a MAC so far, in their order."""

@@ -86,3 +86,19 @@ class Listener:
             except TimeoutError:
                 continue
             self._take(data, time.monotonic())
+
+
+class Follower:
+    """Whoever notes what a listener hears, while it is entered."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def __enter__(self) -> Self:
+        self._listener.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.__exit__(kind, error, trace)
